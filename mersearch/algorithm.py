@@ -1,0 +1,211 @@
+"""The protocol every algorithm satisfies, and what one fold may see.
+
+An algorithm is written once, for one fold, on tensors of fixed shape, so that many folds can run as one
+program. Inside `loss` and `predict` there are masks instead of branches on data, no `.item()`, no generator
+objects (see `mersearch.stateless`), no batch statistics. Batches are index tensors that `plan` draws outside,
+from the fold's training clips only: every fold takes the same number of steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Parameters = dict[str, Tensor]
+"""Flat: dotted name → tensor. Groups that an `Update` trains are prefixes of these names."""
+State = dict[str, Tensor]
+"""What a fold carries from step to step without gradient (moving averages); may be empty."""
+Batch = Mapping[str, Tensor]
+Logs = dict[str, Tensor]
+Plan = dict[str, NDArray[Any]]
+"""Arrays whose first axis is the step. `micro` and `macro` are int64 positions among the training clips
+(`[S, B]`); every other array reaches `loss` as it is, one row per step."""
+
+Need = Literal["rgb", "flow", "macro"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What is fixed for all folds of a study."""
+
+    frames: int
+    """T, sampled frames per clip."""
+    size: int
+    """Height and width of a frame in pixels."""
+    views: tuple[str, ...]
+    """Views on disk: a subset of `("rgb", "flow")`."""
+    emotions: tuple[str, ...]
+    """Classes of the micro clips, in the order of the logits."""
+    macro_emotions: tuple[str, ...]
+    """Classes of the macro clips (their own order); empty without macro clips."""
+    action_units: tuple[int, ...]
+    """FACS numbers of the columns of `action_units`."""
+    subjects: int
+    """Number of micro subjects; identity classes are padded to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of the clips that a fold may train on; position i is what a plan's index i means.
+
+    Attributes:
+        emotion: int64 [N].
+        subject: int64 [N], numbered over the whole database, so not contiguous in a fold.
+        action_units: bool [N, A]; a row of False where none are annotated.
+        annotated: bool [N], whether the clip has action-unit annotation.
+    """
+
+    emotion: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    action_units: NDArray[np.bool_]
+    annotated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.emotion)
+
+    def take(self, index: NDArray[np.int64]) -> Labels:
+        """The labels of some clips, in the order of `index`."""
+        return Labels(
+            self.emotion[index],
+            self.subject[index],
+            self.action_units[index],
+            self.annotated[index],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Everything a plan may know: the labels of the fold's training clips, and of the macro clips."""
+
+    micro: Labels
+    macro: Labels | None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Learning rate over a stage: linear warm-up over a share of the steps, then constant or cosine to 0."""
+
+    warmup: float = 0.0
+    decay: Literal["constant", "cosine"] = "cosine"
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """AdamW (decoupled weight decay), or SGD with Nesterov momentum 0.9."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    """Largest gradient norm over the group, per fold; 0 = no clipping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One optimiser step on one loss, taken `repeats` times per step of the stage."""
+
+    loss: str
+    group: tuple[str, ...]
+    """Prefixes of parameter names; everything else receives no gradient."""
+    optimiser: Optimiser
+    repeats: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`steps` rounds over `updates`, with a fresh optimiser state and the schedule applied to every update."""
+
+    name: str
+    steps: int
+    updates: tuple[Update, ...]
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+class Algorithm(Protocol):
+    """One configuration of an algorithm for given shapes; holds no parameters of a network itself.
+
+    The class also carries `Settings`, a frozen dataclass of its parameters with defaults (nested dataclasses
+    allowed; bounds through `bounded`), and is constructed as `Class(settings, shapes)`.
+
+    Keys of a batch that `loss` receives: for each kind in the plan (`micro`, `macro`): `<kind>.rgb`
+    float32 [B, 3, T, H, W] in [0, 1], `<kind>.flow` float32 [B, 3, T, H, W] (u, v, strain in units of the
+    clipping scale, [-1, 1]), `<kind>.emotion` int64 [B], `<kind>.subject` int64 [B], `<kind>.action_units` float32
+    [B, A], `<kind>.annotated` float32 [B]; and the plan's own arrays. `predict` receives `micro.rgb` and
+    `micro.flow` only, never a label. A view that is not on disk has no key.
+    """
+
+    Settings: type[Any]
+
+    def needs(self) -> frozenset[Need]:
+        """Which views and clips this configuration cannot do without."""
+        ...
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The training schedule."""
+        ...
+
+    def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
+        """Batches of all `stage.steps * update.repeats` steps, drawn from the fold's training clips."""
+        ...
+
+    def init(self, key: int) -> tuple[Parameters, State]:
+        """Fresh parameters and state (CPU, float32), a pure function of `key`."""
+        ...
+
+    def loss(
+        self,
+        name: str,
+        parameters: Parameters,
+        state: State,
+        batch: Batch,
+        key: Tensor,
+        step: Tensor,
+    ) -> tuple[Tensor, State, Logs]:
+        """The scalar loss `name` of one fold on one batch; `key` and `step` are int64 scalars."""
+        ...
+
+    def predict(self, parameters: Parameters, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits [B, L] and maps in [0, 1], float32 [B, 14, 14] (attention or mask, mean over time)."""
+        ...
+
+
+def bounded(
+    default: T,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    doc: str = "",
+) -> T:
+    """A dataclass field with a default and bounds that the configuration enforces."""
+    limits = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    metadata = {name: value for name, value in limits.items() if value is not None}
+    return field(default=default, metadata={**metadata, "doc": doc})
+
+
+def settings_from(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The frozen settings of type `cls` from nested plain values, as a validated configuration holds them."""
+    hints = _hints(cls)
+    arguments = {
+        name: settings_from(hints[name], value) if dataclasses.is_dataclass(hints[name]) else _plain(value)
+        for name, value in values.items()
+    }
+    return cls(**arguments)
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(cls)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(_plain(item) for item in value) if isinstance(value, list) else value

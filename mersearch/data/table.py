@@ -1,0 +1,70 @@
+"""What a reader returns: one record per clip, and what happened to the rows that are not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["micro", "macro"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One annotated clip. `onset`, `apex` and `offset` are positions in `frames` (0-based), not frame numbers."""
+
+    clip_id: str
+    """`<database>/<subject>/<clip>`, unique over databases."""
+    database: str
+    subject: str
+    """`<database>/<subject>`; the same digits occur in several databases."""
+    emotion: str
+    """A class of the label set (micro), or the database's own class (macro), lower case."""
+    onset: int
+    apex: int
+    offset: int
+    action_units: tuple[int, ...] | None
+    """FACS numbers, sorted; None where the database gives none for this clip."""
+    fps: float
+    frames: tuple[Path, ...]
+    """In numeric order, onset…offset included."""
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A row that was dropped or repaired, with the reason."""
+
+    clip_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database as read from disk."""
+
+    name: str
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+    """The label set, in the order of the logits."""
+    expected: dict[str, int] | None
+    """Clips per class that the published label file gives; None where no such table exists."""
+    dropped: tuple[Note, ...]
+    repaired: tuple[Note, ...]
+    rows: int
+    """Rows (or sequences) read from the annotation."""
+    label_hash: str
+    """SHA-256 of the label file(s)."""
+    aligned: bool
+    """Whether the frames are face crops already, so that no face is searched for."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """All subjects, sorted."""
+        return tuple(sorted({clip.subject for clip in self.clips}))
+
+    def counts(self) -> dict[str, int]:
+        """Clips per class, every class of the label set included."""
+        found = Counter(clip.emotion for clip in self.clips)
+        return {name: found[name] for name in self.classes}

@@ -1,0 +1,1 @@
+"""The algorithms that the platform ships; each satisfies `mersearch.algorithm.Algorithm`."""
