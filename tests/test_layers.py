@@ -13,12 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("mersearch.errors", "mersearch.seeds", "mersearch.stateless", "mersearch.space", "mersearch.version"),
+    ("mersearch.errors", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
     ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
     ("mersearch.training", "mersearch.store"),
-    ("mersearch.search",),
-    ("mersearch.progress", "mersearch.export", "mersearch.study"),
-    ("mersearch.console", "mersearch.doctor"),
+    ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
+    ("mersearch.opening",),
+    ("mersearch.evaluation", "mersearch.export", "mersearch.model", "mersearch.planning", "mersearch.summary"),
+    ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
     ("mersearch.cli",),
 )
 DOORS = {

@@ -1,0 +1,174 @@
+"""What `mersearch data check` tells about a database: found against expected, dropped, repaired, sizes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mersearch.data.files import grouped, image_size
+from mersearch.data.labels import label_sets
+from mersearch.data.readers import MACRO, read_macro, read_micro
+from mersearch.data.table import Database
+
+WIDTH = 80
+"""Columns of a line of text."""
+_NAMED = 4
+"""Clip ids that a group of notes names; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Plain facts about a database as it was read."""
+
+    database: str
+    subjects: int
+    clips: int
+    rows: int
+    classes: dict[str, tuple[int, int | None]]
+    """Class → clips found, clips expected (None where no published table exists)."""
+    dropped: dict[str, list[str]]
+    """Reason → clip ids."""
+    repaired: dict[str, list[str]]
+    """Reason → clip ids."""
+    sizes: tuple[tuple[int, int, int], ...]
+    """Width and height of the first frame, and the clips of that size; the most frequent first."""
+    fps: tuple[float, ...]
+    frames: tuple[int, int, int]
+    """Frames per clip: fewest, median, most."""
+    clips_per_subject: tuple[int, int]
+    """Fewest, most."""
+    without_action_units: int
+    aligned: bool
+    label_hash: str
+    warnings: tuple[str, ...]
+
+
+def check_root(database: str, root: Path, labels: str | None = None) -> Check:
+    """Read a database and check it; without `labels`, its first label set.
+
+    Raises:
+        DataError: the database cannot be read, or a first frame cannot be decoded.
+    """
+    if database in MACRO:
+        read = read_macro(database, root)
+    else:
+        read = read_micro(database, root, labels or next(iter(label_sets(database)), "casme2-5"))
+    return check(read, frame_sizes(read))
+
+
+def frame_sizes(database: Database) -> dict[str, tuple[int, int]]:
+    """Width and height of the first frame of every clip, by clip id."""
+    return {clip.clip_id: image_size(clip.frames[0], clip.clip_id) for clip in database.clips}
+
+
+def check(database: Database, sizes: Mapping[str, tuple[int, int]]) -> Check:
+    """The facts, and a warning for everything that a user should look at."""
+    lengths = sorted(len(clip.frames) for clip in database.clips)
+    per_subject = Counter(clip.subject for clip in database.clips).values()
+    expected = database.expected or {}
+    return Check(
+        database=database.name,
+        subjects=len(database.subjects),
+        clips=len(database.clips),
+        rows=database.rows,
+        classes={name: (count, expected.get(name)) for name, count in database.counts().items()},
+        dropped=grouped(database.dropped),
+        repaired=grouped(database.repaired),
+        sizes=tuple((*size, count) for size, count in Counter(sizes.values()).most_common()),
+        fps=tuple(sorted({clip.fps for clip in database.clips})),
+        frames=(lengths[0], lengths[len(lengths) // 2], lengths[-1]) if lengths else (0, 0, 0),
+        clips_per_subject=(min(per_subject, default=0), max(per_subject, default=0)),
+        without_action_units=sum(clip.action_units is None for clip in database.clips),
+        aligned=database.aligned,
+        label_hash=database.label_hash,
+        warnings=tuple(_warnings(database)),
+    )
+
+
+def lines(facts: Check) -> tuple[str, ...]:
+    """The check as text, at most `WIDTH` columns wide."""
+    text = [
+        f"{facts.database}: {facts.clips} clips of {facts.subjects} subjects, from {facts.rows} labelled rows",
+        "",
+        *_class_table(facts),
+        "",
+        *_described("frames", _frames(facts)),
+        *_described("subjects", "{} to {} clips each".format(*facts.clips_per_subject)),
+        *_described("units", _action_units(facts)),
+        *_described("labels", f"SHA-256 {facts.label_hash[:16]}…"),
+        *_notes("dropped", facts.dropped),
+        *_notes("repaired", facts.repaired),
+    ]
+    for warning in facts.warnings:
+        text += _described("warning", warning)
+    return tuple(text)
+
+
+def _warnings(database: Database) -> Iterator[str]:
+    expected = database.expected or {}
+    differing = [
+        f"{name} {found} of {expected[name]}"
+        for name, found in database.counts().items()
+        if found != expected.get(name, found)
+    ]
+    if differing:
+        yield f"clips found differ from the published label file (marked !): {', '.join(differing)}"
+    if database.clips and database.clips[0].kind == "micro":
+        yield from _fold_warnings(database)
+
+
+def _fold_warnings(database: Database) -> Iterator[str]:
+    if len(database.subjects) == 1:
+        yield "one subject only: leave-one-subject-out needs at least two"
+        return
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for clip in database.clips:
+        holders[clip.emotion].add(clip.subject)
+    for name in database.classes:
+        if len(holders[name]) == 1:
+            yield f"class {name} occurs in {min(holders[name])} only: the fold of this subject cannot learn it"
+
+
+def _class_table(facts: Check) -> list[str]:
+    table = [f"  {'class':<14}{'found':>7}{'expected':>10}"]
+    for name, (found, expected) in facts.classes.items():
+        mark = "" if expected in (None, found) else "  !"
+        table.append(f"  {name:<14}{found:>7}{'–' if expected is None else expected:>10}{mark}")
+    return table
+
+
+def _frames(facts: Check) -> str:
+    sizes = ", ".join(f"{width}×{height} ({count} clips)" for width, height, count in facts.sizes[:3])
+    more = f", {len(facts.sizes) - 3} more sizes" if len(facts.sizes) > 3 else ""
+    rate = ", ".join(f"{fps:g}" for fps in facts.fps)
+    kind = "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
+    fewest, median, most = facts.frames
+    return f"{kind}; {sizes}{more}; {rate} per second; {fewest} to {most} per clip, median {median}"
+
+
+def _action_units(facts: Check) -> str:
+    if not facts.without_action_units:
+        return "action units annotated for every clip"
+    return f"{facts.without_action_units} of {facts.clips} clips without annotated action units"
+
+
+def _notes(title: str, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    text: list[str] = []
+    for reason, clips in groups.items():
+        named = ", ".join(clips[:_NAMED]) + (f", … {len(clips) - _NAMED} more" if len(clips) > _NAMED else "")
+        text += _described(title, f"{len(clips)}: {reason} ({named})")
+    return text or _described(title, "none")
+
+
+def _described(title: str, text: str) -> list[str]:
+    """`title  text`, wrapped with the text hanging."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {title:<10}",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,55 @@
+"""Readers by name: where a database of the configuration becomes a table of clips."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from mersearch.data import casme2, ckplus
+from mersearch.data.labels import LabelSet, label_set, label_sets
+from mersearch.data.table import Database
+from mersearch.errors import DataError
+
+MICRO: dict[str, Callable[[Path, LabelSet], Database]] = {casme2.NAME: casme2.read}
+"""Databases of micro-expressions, read with a label set."""
+MACRO: dict[str, Callable[[Path], Database]] = {ckplus.NAME: ckplus.read}
+"""Databases of macro-expressions, with classes of their own."""
+
+
+def read_micro(database: str, root: Path, labels: str) -> Database:
+    """The clips of a micro-expression database under a label set.
+
+    Raises:
+        DataError: no such reader or label set, or the database breaks a rule.
+    """
+    reader = MICRO[_known("micro-expression database", database, MICRO)]
+    chosen = label_set(labels)
+    if chosen.database != database:
+        raise DataError(
+            f"a label set of {database} is one of: {', '.join(label_sets(database))}",
+            received=f"{labels}, which belongs to {chosen.database}",
+            fix="set data.labels to one of these names",
+        )
+    return reader(Path(root), chosen)
+
+
+def read_macro(name: str, root: Path) -> Database:
+    """The clips of a macro-expression database.
+
+    Raises:
+        DataError: no such reader, or the database breaks a rule.
+    """
+    return MACRO[_known("macro-expression database", name, MACRO)](Path(root))
+
+
+def _known(what: str, name: str, valid: Iterable[str]) -> str:
+    names = sorted(valid)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name.lower().replace("-", "").replace("+", "plus"), names, n=1)
+    raise DataError(
+        f"a {what} is one of: {', '.join(names)}",
+        received=repr(name),
+        fix=f"did you mean {close[0]}?" if close else "use one of these names",
+    )
