@@ -1,0 +1,90 @@
+"""What the cache of one database will hold, and under which key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mersearch.data.cache_index import Entry, Index
+from mersearch.data.content import FrameHashes
+from mersearch.data.frames import positions
+from mersearch.data.preprocess import Method, Preprocess
+from mersearch.data.table import Clip, Database
+from mersearch.errors import DataError
+from mersearch.seeds import digest
+
+CODE = ("align.py", "arrays.py", "flow.py", "frames.py", "haar.py", "images.py")
+"""Modules that decide the bytes of a cache: a change in any of them prepares anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class CachePlan:
+    """One database, how it is preprocessed, and where that goes."""
+
+    clips: tuple[Clip, ...]
+    settings: Preprocess
+    method: Method
+    folder: Path
+    index: Index
+    """The index to be written, without notes."""
+
+
+def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: FrameHashes) -> CachePlan:
+    """The plan of one database; reads frames only as far as their hashes are not known yet.
+
+    Raises:
+        DataError: no clips, two kinds of clips, or a frame that cannot be read.
+    """
+    kinds = sorted({clip.kind for clip in database.clips})
+    if len(kinds) != 1:
+        raise DataError(
+            "A database holds clips of one kind",
+            received=f"{database.name}: {' and '.join(kinds) or 'no clips'}",
+            fix="check the root and the label set with `mersearch data check`",
+        )
+    kind = kinds[0]
+    entries = tuple(_entry(clip, settings, hashes) for clip in database.clips)
+    applied = settings.applied(kind, database.aligned)
+    data = {
+        "database": database.name,
+        "classes": list(database.classes),
+        "clips": [_facts(entry) for entry in entries],
+        "settings": applied,
+    }
+    key = digest({"data": data, "code": code_version(), "opencv": cv2.__version__})
+    index = Index(
+        key=key,
+        digest=digest(data),
+        database=database.name,
+        kind=kind,
+        settings=applied,
+        classes=database.classes,
+        expected=database.expected,
+        entries=entries,
+        label_hash=database.label_hash,
+        rows=database.rows,
+        dropped=database.dropped,
+        repaired=database.repaired,
+        notes=(),
+    )
+    return CachePlan(database.clips, settings, settings.method(database.aligned), root / key, index)
+
+
+def code_version() -> str:
+    """Hash of the source of the modules that turn frames into arrays."""
+    folder = Path(__file__).parent
+    return digest([hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in CODE])
+
+
+def _entry(clip: Clip, settings: Preprocess, hashes: FrameHashes) -> Entry:
+    content = hashes.clip(clip, (clip.onset, *positions(clip, settings)))
+    return Entry(clip.clip_id, clip.subject, clip.emotion, clip.action_units, content)
+
+
+def _facts(entry: Entry) -> list[Any]:
+    units = None if entry.action_units is None else list(entry.action_units)
+    return [entry.clip_id, entry.subject, entry.emotion, units, entry.content]

@@ -1,0 +1,29 @@
+"""Which frames of a clip are used."""
+
+from __future__ import annotations
+
+import math
+
+from mersearch.data.preprocess import Preprocess
+from mersearch.data.table import Clip
+
+
+def positions(clip: Clip, settings: Preprocess) -> tuple[int, ...]:
+    """Positions in `clip.frames` of the T sampled frames, by linear interpolation of the index.
+
+    p_t = ⌊a + t (b − a) / (T − 1) + ½⌋ for t = 0…T − 1: the index is interpolated and rounded, not the images,
+    because a blend of two frames shows two faces. The first is the onset; a clip of fewer than T frames repeats
+    some. For micro clips a = onset and b = offset; for macro clips a = onset (the neutral start) and b is
+    `macro_fraction` of the way to the apex (the peak), at least one frame after the onset where there is one.
+    T = 1 gives the apex of a micro clip, and b of a macro clip.
+    """
+    last = clip.offset if clip.kind == "micro" else _macro_end(clip, settings.macro_fraction)
+    if settings.frames == 1:
+        return (clip.apex if clip.kind == "micro" else last,)
+    step = (last - clip.onset) / (settings.frames - 1)
+    return tuple(math.floor(clip.onset + index * step + 0.5) for index in range(settings.frames))
+
+
+def _macro_end(clip: Clip, fraction: float) -> int:
+    end = math.floor(clip.onset + fraction * (clip.apex - clip.onset) + 0.5)
+    return min(max(end, clip.onset + 1), clip.apex)
