@@ -1,0 +1,86 @@
+"""The numeric mode: everything that decides the last bits of a result besides configuration, fold and data.
+
+Within a mode, a fold's predictions are the same to the bit; across modes they agree within tolerance.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from mersearch.errors import ConfigError
+
+Mode = dict[str, str | int]
+_PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+def numeric_mode(
+    threads: int, chunk: int, backend: str, device: str | torch.device, precision: str = "float32"
+) -> Mode:
+    """The mode of this process, as plain values for the run directory.
+
+    Args:
+        threads: threads of one worker.
+        chunk: folds per chunk.
+        backend: back-end of the training.
+        device: "cpu", "cuda", "cuda:1", …
+        precision: "float32" or "float64".
+    """
+    kind = torch.device(device).type
+    return {
+        "device": kind,
+        "device_name": torch.cuda.get_device_name(device) if kind == "cuda" else _processor(),
+        "cpu_features": torch.backends.cpu.get_cpu_capability(),
+        "torch": str(torch.__version__),
+        "threads": threads,
+        "backend": backend,
+        "chunk": chunk,
+        "precision": precision,
+    }
+
+
+def apply(mode: Mapping[str, str | int]) -> None:
+    """Bring this process into `mode`: its threads, deterministic kernels, no TF32. Call it once per process.
+
+    Operations without a deterministic kernel on a GPU still run, and torch warns about them.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(int(mode["threads"]))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+
+
+def dtype(mode: Mapping[str, str | int]) -> torch.dtype:
+    """The floating-point type of `mode`.
+
+    Raises:
+        ConfigError: an unknown precision.
+    """
+    name = str(mode["precision"])
+    if name not in _PRECISIONS:
+        raise ConfigError("a precision is float32 or float64", received=name, fix="use one of these")
+    return _PRECISIONS[name]
+
+
+def difference(a: Mapping[str, str | int], b: Mapping[str, str | int]) -> list[str]:
+    """One line per entry in which two modes differ; empty where results are the same to the bit."""
+    return [
+        f"{name}: {a.get(name, 'not recorded')} → {b.get(name, 'not recorded')}"
+        for name in sorted({*a, *b})
+        if a.get(name) != b.get(name)
+    ]
+
+
+def _processor() -> str:
+    """The model of the processor; math libraries choose their kernels by it."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())

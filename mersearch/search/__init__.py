@@ -1,0 +1,1 @@
+"""Searching: policies of stopping, projection, the doors to Optuna and Ray."""

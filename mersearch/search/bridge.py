@@ -1,0 +1,127 @@
+"""Between Tune's callbacks and the session: one place where the driver writes, fails and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from mersearch.errors import ClusterError, Interrupted
+from mersearch.search.events import Events
+from mersearch.search.session import Proposal, Session
+from mersearch.search.worker import Report
+from mersearch.store import Progress
+from mersearch.store.files import replace
+
+FAILURES = "failures"
+"""Folder of the run with the tracebacks of failed trials."""
+
+
+class Watcher(Protocol):
+    """Whoever shows the search to the user."""
+
+    def update(self, progress: Progress) -> None:
+        """Called after every event, and several times a second between events."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Something worth a line of its own."""
+        ...
+
+
+class Leave(BaseException):
+    """Out of `Tuner.fit` at once; no `except Exception` of Tune swallows, wraps or delays it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Bridge:
+    """The session, for the adapters.
+
+    Args:
+        session: the search.
+        run: the run directory.
+        events: TensorBoard curves.
+        watcher: shows the search.
+        interrupted: name of the signal that arrived, empty while none has.
+    """
+
+    def __init__(
+        self, session: Session, run: Path, events: Events, watcher: Watcher, interrupted: Callable[[], str]
+    ) -> None:
+        self._session, self._run, self._events = session, run, events
+        self._watcher, self._interrupted = watcher, interrupted
+        self._progress = session.progress()
+        self._finished = False
+
+    def next_trial(self) -> Proposal | None:
+        """The next trial to run."""
+        with self._leaving():
+            proposal = self._session.next_trial()
+            self._changed()
+            return proposal
+
+    def report(self, trial: int, report: Report) -> bool:
+        """Store what a worker sent; whether the trial goes on."""
+        with self._leaving():
+            if report.unusable is not None:
+                raise report.unusable
+            if report.failure:
+                self.fail(trial, report.failure, report.traceback)
+                return False
+            keep = self._session.report(trial, report.folds)
+            self._finished = True
+            self._changed(trial)
+            return keep
+
+    def fail(self, trial: int, why: str, traceback: str = "") -> None:
+        """The trial cannot be trained."""
+        with self._leaving():
+            if traceback:
+                folder = self._run / FAILURES
+                folder.mkdir(exist_ok=True)
+                replace(folder / f"{trial:05d}.txt", traceback.encode(), self._run)
+            self._session.fail(trial, why)
+            self._changed(trial)
+
+    def lost(self, trial: int, why: str) -> None:
+        """A worker died; its trial goes on elsewhere, at the chunk that was lost."""
+        self._watcher.notice(f"trial {trial}: its worker died ({why}); the chunk is computed again")
+
+    def crashed(self, trial: int, why: str) -> None:
+        """Worker after worker died on one chunk: the trial's fault where other chunks were finished before."""
+        with self._leaving():
+            if not self._finished:
+                raise ClusterError(
+                    "workers must live long enough to finish a chunk",
+                    received=f"trial {trial}: {why}",
+                    fix="check memory, and that every machine has this version of mersearch and the algorithm",
+                )
+            self.fail(trial, f"worker after worker died: {why}")
+
+    def tick(self) -> None:
+        """Called about ten times a second, between events."""
+        with self._leaving():
+            if name := self._interrupted():
+                raise Interrupted(
+                    "stopped; everything finished is kept",
+                    received=name,
+                    fix=f"go on with: mersearch resume {self._run}",
+                )
+            self._watcher.update(self._progress)
+
+    def _changed(self, trial: int | None = None) -> None:
+        self._progress = self._session.progress()
+        if trial is not None:
+            self._events.write(self._progress.trials[trial])
+        self._watcher.update(self._progress)
+
+    @contextmanager
+    def _leaving(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise Leave(error) from error

@@ -1,0 +1,123 @@
+"""Runs a session on Ray Tune until it has nothing left to do, or is stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mersearch.errors import NothingRan
+from mersearch.search.bridge import FAILURES, Bridge, Leave, Watcher
+from mersearch.search.events import Events
+from mersearch.search.ray_cluster import Cluster
+from mersearch.search.session import Session
+from mersearch.search.slots import Slots
+from mersearch.search.worker import Payload
+from mersearch.store import Progress
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_search(
+    session: Session, payload: Payload, on: Cluster, slots: Slots, *, run: Path, metric: str, watcher: Watcher
+) -> None:
+    """Run every trial that the session hands out; each finished chunk is in the run directory at once.
+
+    Args:
+        session: the search; nothing else may use it meanwhile.
+        payload: what workers are sent once.
+        on: a connected Ray, to be left after an error: workers of the search may still be busy on it.
+        slots: trials side by side, and what each occupies.
+        run: the run directory.
+        metric: name of the metric, for the curves.
+        watcher: shows the search.
+
+    Raises:
+        NothingRan: every trial failed.
+        Interrupted: SIGINT or SIGTERM arrived, or the disk is full; everything finished is kept.
+        MersearchError: the session's own error, or a worker's that cannot load the data.
+    """
+    events = Events(run, metric)
+    try:
+        with _signals() as arrived:
+            bridge = Bridge(session, run, events, watcher, lambda: arrived[0] if arrived else "")
+            _fit(bridge, payload, on, slots)
+    except Leave as leave:
+        raise leave.error from None
+    finally:
+        events.close()
+    _require_success(session.progress(), run)
+
+
+def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
+    from ray import tune
+
+    from mersearch.search.callbacks import Forget, Ticking
+    from mersearch.search.scheduler import LOSSES, SessionScheduler
+    from mersearch.search.searcher import SessionSearcher
+    from mersearch.search.trainable import TrialActor
+
+    trainable = tune.with_resources(
+        tune.with_parameters(TrialActor, payload=payload), {"cpu": slots.cpus, "gpu": slots.gpus}
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=SessionSearcher(bridge),
+            scheduler=SessionScheduler(bridge),
+            num_samples=-1,
+            max_concurrent_trials=slots.count,
+            reuse_actors=True,
+            trial_dirname_creator=_folder_name,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(on.folder),
+            callbacks=[Forget()],
+            stop=Ticking(bridge),
+            failure_config=tune.FailureConfig(max_failures=LOSSES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _folder_name(trial: Any) -> str:
+    return f"{trial.config['trial']:05d}"
+
+
+@contextmanager
+def _signals() -> Iterator[list[str]]:
+    """Names of the signals that have arrived; the second one of a kind ends the process at once."""
+    arrived: list[str] = []
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001
+        arrived.append(signal.Signals(number).name)
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived
+        return
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _require_success(progress: Progress, run: Path) -> None:
+    failed = [trial for trial in progress.trials if trial.state == "failed"]
+    if not failed or len(failed) < len(progress.trials):
+        return
+    tracebacks = run / FAILURES
+    raise NothingRan(
+        f"every trial failed ({len(failed)} of {len(failed)})",
+        received=f"trial {failed[0].trial}: {failed[0].why}",
+        fix=f"the tracebacks are in {tracebacks}" if tracebacks.is_dir() else "narrow the search space",
+    )

@@ -1,0 +1,123 @@
+"""`study.journal` for Optuna's dashboards: the plain facts of a run, with stopped trials PRUNED."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from mersearch.search.study import frozen
+from mersearch.space import Space
+from mersearch.store import RunState, Trial
+from mersearch.store.files import failure, replace
+
+STATES = {
+    "running": TrialState.RUNNING,
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Journal:
+    """Rewritten from the run at every opening, then appended to; our lease excludes a second writer.
+
+    Every method raises Interrupted where the disk is full and RunError where the file is not writable.
+    """
+
+    def __init__(self, path: Path, name: str, state: RunState, space: Space, metric: str) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._path, self._space, self._metric = path, space, metric
+        lines = _Lines()
+        storage = JournalStorage(lines)
+        study = storage.create_new_study([StudyDirection.MAXIMIZE], name)
+        for trial in state.trials.values():
+            storage.create_new_trial(study, self._template(trial))
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)
+        replace(path, text.encode(), path.parent)
+        self._storage = JournalStorage(JournalFileBackend(str(path), lock_obj=_NoLock()))
+        self._study = self._storage.get_study_id_from_name(name)
+
+    def proposed(self, trial: Trial) -> None:
+        """A new trial, RUNNING."""
+        try:
+            self._storage.create_new_trial(self._study, self._template(trial))
+        except OSError as error:
+            raise failure(error, self._path, self._path.parent) from error
+
+    def advanced(self, trial: Trial, before: int) -> None:
+        """The pooled score after each fold that was finished since `before`."""
+        try:
+            for folds, value in _partial(trial, self._metric, before).items():
+                self._storage.set_trial_intermediate_value(self._id(trial), folds, value)
+        except OSError as error:
+            raise failure(error, self._path, self._path.parent) from error
+
+    def ended(self, trial: Trial) -> None:
+        """The trial is COMPLETE, PRUNED or FAIL."""
+        values = _value(trial, self._metric)
+        try:
+            if trial.why:
+                self._storage.set_trial_user_attr(self._id(trial), "why", trial.why)
+            self._storage.set_trial_state_values(
+                self._id(trial), STATES[trial.state], None if values is None else [values]
+            )
+        except OSError as error:
+            raise failure(error, self._path, self._path.parent) from error
+
+    def _id(self, trial: Trial) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study, trial.number)
+
+    def _template(self, trial: Trial) -> FrozenTrial:
+        return frozen(
+            trial,
+            self._space,
+            STATES[trial.state],
+            _value(trial, self._metric),
+            intermediate_values=_partial(trial, self._metric, 0),
+            user_attrs={"why": trial.ended.why}
+            if trial.ended and trial.state != "running" and trial.ended.why
+            else {},
+        )
+
+
+def _partial(trial: Trial, metric: str, before: int) -> dict[int, float]:
+    """Number of folds → pooled score on them, for the folds after `before`."""
+    scores = {folds: trial.score(metric, folds) for folds in range(before + 1, trial.done + 1)}
+    return {folds: score for folds, score in scores.items() if score is not None}
+
+
+def _value(trial: Trial, metric: str) -> float | None:
+    """Full score of a complete trial, last partial score of a stopped one."""
+    return trial.score(metric) if trial.state in ("complete", "stopped") else None
+
+
+class _Lines(BaseJournalBackend):
+    """A journal in memory, to be written to disk in one step."""
+
+    def __init__(self) -> None:
+        self.logs: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        return self.logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        self.logs.extend(logs)
+
+
+class _NoLock(BaseJournalFileLock):
+    """Never waits, also not for a lock file that a killed process left behind."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        return

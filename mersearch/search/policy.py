@@ -1,0 +1,73 @@
+"""The policy of stopping trials between folds: pure, without Ray, so that a simulator or a replay can ask it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mersearch.metrics import METRICS
+from mersearch.store import RunState, Verdict
+
+Counts = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known at the moment of a decision.
+
+    Attributes:
+        metric: `uf1`, `uar` or `accuracy`.
+        folds: K, folds of a full trial.
+        confusions: trial → [m + 1, L, L], counts pooled over its first 0…m folds of the frozen order. Running,
+            stopped and complete trials; not failed ones.
+    """
+
+    metric: str
+    folds: int
+    confusions: Mapping[int, Counts]
+
+    @classmethod
+    def of(cls, state: RunState, metric: str) -> Snapshot:
+        """The snapshot of a run as it is now."""
+        trials = state.in_state("running", "stopped", "complete")
+        return cls(metric, len(state.plan), {trial.number: trial.confusions for trial in trials})
+
+    def value(self, prefix: Counts) -> float:
+        """The metric after a prefix of folds; `prefix` is [m + 1, L, L], pooled."""
+        return METRICS[self.metric](prefix[-1])
+
+    def peers(self, trial: int, folds: int) -> dict[int, float]:
+        """Value after the first `folds` folds of every other trial that has them."""
+        return {
+            number: self.value(counts[: folds + 1])
+            for number, counts in self.confusions.items()
+            if number != trial and len(counts) > folds
+        }
+
+
+class Policy(Protocol):
+    """Decides between folds which trials go on."""
+
+    def looks(self, folds: int) -> tuple[int, ...]:
+        """Numbers of finished folds, ascending and below `folds`, after which a trial is judged."""
+        ...
+
+    def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
+        """Keep or stop `trial` on its first m folds; `prefix` is [m + 1, L, L], pooled over 0…m folds."""
+        ...
+
+
+class NoStopping:
+    """Every trial runs all folds."""
+
+    def looks(self, folds: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Never."""
+        return ()
+
+    def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
+        """Keep."""
+        return Verdict(trial, len(prefix) - 1, True, "no trial is stopped", snapshot.value(prefix), ())

@@ -1,0 +1,45 @@
+"""The session as a searcher of Tune."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from mersearch.search.bridge import Bridge
+
+
+class SessionSearcher(Searcher):  # type: ignore[misc]
+    """Hands out the session's trials. Tune pickles and snapshots searchers: nothing is in the snapshot."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def set_search_properties(self, _metric: Any, _mode: Any, _config: Any, **_spec: Any) -> bool:
+        """There is nothing to set: the session knows its metric."""
+        return True
+
+    def suggest(self, _trial_id: str) -> dict[str, Any] | str:
+        """The next trial, or `Searcher.FINISHED`."""
+        proposal = self._bridge.next_trial()
+        if proposal is None:
+            return str(Searcher.FINISHED)
+        return {
+            "trial": proposal.trial,
+            "parameters": dict(proposal.parameters),
+            "done": proposal.done,
+            "attempt": 0,
+        }
+
+    def on_trial_complete(self, _trial_id: str, **_: Any) -> None:
+        """Every end is in the session already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the run directory is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, as `save`."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,165 @@
+"""One search: hands out trials, takes in folds, decides. Knows nothing of Ray; everything it knows is in the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mersearch.search.journal import Journal
+from mersearch.search.policy import Policy, Snapshot
+from mersearch.search.study import STARTUP, propose, sampler_seed
+from mersearch.space import Space
+from mersearch.store import (
+    FoldPlan,
+    FoldRecord,
+    Parameters,
+    Progress,
+    RunWriter,
+    Trial,
+    TrialEnded,
+    TrialProposed,
+    progress,
+)
+from mersearch.store.records import State
+from mersearch.store.writer import JOURNAL
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A trial to be run, from fold `done` of the frozen order on."""
+
+    trial: int
+    parameters: Parameters
+    done: int
+
+
+class Session:
+    """The search over one run directory, from opening its writer to closing it.
+
+    Trials that were running when the last driver ended are adopted under their own numbers. Where folds of theirs
+    are stored without the verdict that should have followed, the verdict is made first. With one worker, the
+    search is the same however often it is interrupted.
+
+    Args:
+        writer: the writing end of the run.
+        space: what is searched.
+        trials: trials of the whole search.
+        metric: `uf1`, `uar` or `accuracy`.
+        policy: which trials are stopped between folds.
+        seed: seed of the run.
+        sampler: `tpe` or `random`.
+        startup: scored trials before `tpe` stops drawing at random.
+        slots: trials that run side by side, for the expected time.
+        clock: seconds since 1970, for display.
+
+    Every method that writes raises what `RunWriter` raises.
+    """
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        *,
+        space: Space,
+        trials: int,
+        metric: str,
+        policy: Policy,
+        seed: int,
+        sampler: str = "tpe",
+        startup: int = STARTUP,
+        slots: int = 1,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._writer, self._state = writer, writer.state
+        self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
+        self._seed, self._sampler, self._startup = seed, sampler, startup
+        self._slots, self._clock = slots, clock
+        self._adopt = [trial.number for trial in self._state.in_state("running")]
+        self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
+
+    @property
+    def plan(self) -> FoldPlan:
+        """The folds of every trial."""
+        return self._state.plan
+
+    def next_trial(self) -> Proposal | None:
+        """The lowest unfinished trial of the last driver, else a new one; None when all are handed out."""
+        while self._adopt:
+            trial = self._state.trials[self._adopt.pop(0)]
+            if trial.state == "running" and self._judge(trial):
+                return Proposal(trial.number, trial.parameters, trial.done)
+        number = len(self._state.trials)
+        if number >= self._trials:
+            return None
+        parameters = propose(
+            self._state,
+            self._space,
+            number,
+            seed=self._seed,
+            metric=self._metric,
+            sampler=self._sampler,
+            startup=self._startup,
+        )
+        seed = sampler_seed(self._seed, number)
+        self._writer.append(TrialProposed(number, parameters, seed, self._clock()))
+        trial = self._state.trials[number]
+        self._journal.proposed(trial)
+        return Proposal(number, trial.parameters, trial.done) if self._judge(trial) else self.next_trial()
+
+    def report(self, trial: int, folds: Sequence[FoldRecord]) -> bool:
+        """Store the folds of one chunk and decide: True = go on, False = the trial is over.
+
+        Folds that are stored already are left as they are. Predictions that are not finite fail the trial.
+        """
+        known = self._state.trials[trial]
+        if known.state != "running":
+            return False
+        for fold in folds:
+            if not np.isfinite(fold.logits).all():
+                self.fail(trial, f"predictions of fold {fold.subject} are not finite")
+                return False
+        before = known.done
+        new = [fold for fold in folds if fold.subject not in known.folds]
+        self._writer.append(*(dataclasses.replace(f, configuration=known.configuration) for f in new))
+        self._journal.advanced(known, before)
+        return self._judge(known)
+
+    def fail(self, trial: int, why: str) -> None:
+        """The trial cannot be trained; the search goes on without it."""
+        known = self._state.trials[trial]
+        if known.state == "running":
+            self._end(known, "failed", why)
+
+    def best(self) -> Trial | None:
+        """The complete trial with the highest metric, the lower number on a tie; None without one."""
+        return self._state.best(self._metric)
+
+    def progress(self) -> Progress:
+        """Where the search stands."""
+        return progress(self._state, metric=self._metric, planned=self._trials, slots=self._slots)
+
+    def _judge(self, trial: Trial) -> bool:
+        """Make the verdicts that are due, in order; whether the trial goes on."""
+        folds = len(self.plan)
+        if trial.done == folds:
+            return self._end(trial, "complete", "")
+        for look in self._policy.looks(folds):
+            if look <= trial.done and look not in trial.verdicts:
+                snapshot = Snapshot.of(self._state, self._metric)
+                verdict = self._policy.decide(snapshot, trial.number, trial.confusions[: look + 1])
+                self._writer.append(dataclasses.replace(verdict, configuration=trial.configuration))
+            if look <= trial.done and not trial.verdicts[look].keep:
+                return self._end(trial, "stopped", trial.verdicts[look].why)
+        return trial.state == "running" or self._end(trial, trial.state, "")
+
+    def _end(self, trial: Trial, state: State, why: str) -> bool:
+        """Log the end, unless the log has it from before folds were lost; always False."""
+        if trial.ended is None or trial.state == "running":
+            self._writer.append(TrialEnded(trial.number, state, why, trial.done, self._clock()))
+        if state != "complete":
+            self._writer.drop_maps(trial.number)
+        self._journal.ended(trial)
+        return False

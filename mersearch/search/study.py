@@ -1,0 +1,142 @@
+"""The door to Optuna: a study in memory, rebuilt from the run, proposes the next configuration.
+
+Every proposal is a pure function of the run so far and of the number of the trial: the study and the sampler are
+built afresh each time, and the sampler is seeded by the run's seed and that number. So closing and opening a run
+changes no proposal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime
+from typing import Any, Final
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from mersearch import seeds
+from mersearch.errors import ConfigError
+from mersearch.search.projection import projected_score
+from mersearch.space import Choice, Dimension, Float, Space, is_active
+from mersearch.store import Parameters, RunState, Trial
+
+SAMPLERS: Final = ("tpe", "random")
+STARTUP: Final = 10
+"""Trials that are drawn at random before the Parzen estimator has enough to go on."""
+
+
+def sampler_seed(seed: int, number: int) -> int:
+    """The seed in [0, 2**32) with which trial `number` is drawn."""
+    return seeds.seed(seed, "sampler", number) % 2**32
+
+
+def propose(
+    state: RunState,
+    space: Space,
+    number: int,
+    *,
+    seed: int,
+    metric: str,
+    sampler: str = "tpe",
+    startup: int = STARTUP,
+) -> Parameters:
+    """Parameter path → value for trial `number`, active parameters only.
+
+    The sampler sees complete trials with their score, stopped ones with the score projected to all folds
+    (left out before the first complete trial), running ones as pending, and no failed ones.
+
+    Args:
+        seed: the seed of the run.
+        sampler: `tpe` or `random`.
+        startup: trials with a score before `tpe` stops drawing at random.
+
+    Raises:
+        ConfigError: unknown sampler.
+    """
+    study = optuna.create_study(
+        storage=_storage(),
+        sampler=_sampler(sampler, sampler_seed(seed, number), startup),
+        direction="maximize",
+    )
+    study.add_trials(seen(state, space, metric))
+    asked = study.ask()
+    values: Parameters = {}
+    for dimension in space.parameters:
+        if is_active(dimension, values):
+            values[dimension.path] = _suggest(asked, dimension)
+    return values
+
+
+def _storage() -> optuna.storages.InMemoryStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.InMemoryStorage()
+
+
+def _sampler(name: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if name != "tpe":
+        raise ConfigError(
+            "search.sampler must be one of tpe, random", received=name, fix="search.sampler=tpe"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            multivariate=True, group=True, constant_liar=True, n_startup_trials=startup, seed=seed
+        )
+
+
+def _suggest(trial: optuna.Trial, dimension: Dimension) -> bool | int | float | str | None:
+    if isinstance(dimension, Choice):
+        return trial.suggest_categorical(dimension.path, dimension.choices)
+    if isinstance(dimension, Float):
+        return trial.suggest_float(
+            dimension.path, dimension.low, dimension.high, step=dimension.step, log=dimension.log
+        )
+    return trial.suggest_int(
+        dimension.path, dimension.low, dimension.high, step=dimension.step, log=dimension.log
+    )
+
+
+def distribution(dimension: Dimension) -> BaseDistribution:
+    """The Optuna distribution of one parameter."""
+    if isinstance(dimension, Choice):
+        return CategoricalDistribution(dimension.choices)
+    if isinstance(dimension, Float):
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+    return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+
+
+def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, **more: Any) -> FrozenTrial:
+    """An Optuna trial with the parameters of ours; `more` as for `optuna.trial.create_trial`."""
+    distributions = {d.path: distribution(d) for d in space.parameters if d.path in trial.parameters}
+    record = optuna.trial.create_trial(
+        state=state, value=value, params=dict(trial.parameters), distributions=distributions, **more
+    )
+    record.datetime_start = datetime.fromtimestamp(trial.proposed.time)
+    if state.is_finished() and trial.ended is not None:
+        record.datetime_complete = datetime.fromtimestamp(trial.ended.time)
+    return record
+
+
+def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
+    """All trials as the sampler sees them, by number."""
+    return [_seen(state, trial, space, metric) for trial in state.trials.values()]
+
+
+def _seen(state: RunState, trial: Trial, space: Space, metric: str) -> FrozenTrial:
+    """FAIL is left out but keeps its number."""
+    if trial.state == "running":
+        return frozen(trial, space, TrialState.RUNNING, None)
+    value = None
+    if trial.state == "complete":
+        value = trial.score(metric)
+    elif trial.state == "stopped":
+        value = projected_score(state, trial, metric)
+    return frozen(trial, space, TrialState.FAIL if value is None else TrialState.COMPLETE, value)

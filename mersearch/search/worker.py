@@ -1,0 +1,164 @@
+"""What a worker does for a search: loads the data once, then trains chunk after chunk of one trial after another."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mersearch.store import FoldPlan, FoldRecord, Parameters
+
+if TYPE_CHECKING:
+    from mersearch.algorithm import Algorithm
+    from mersearch.config import Config
+    from mersearch.data.folds import Fold
+    from mersearch.errors import MersearchError
+    from mersearch.numerics import Mode
+    from mersearch.training import DeviceData
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker sends after a chunk: folds, or what went wrong.
+
+    Attributes:
+        folds: the finished folds of the chunk.
+        failure: why the trial cannot be trained; empty where it can.
+        traceback: of an exception of the algorithm, else empty.
+        unusable: the worker itself cannot work, whatever the trial.
+    """
+
+    folds: tuple[FoldRecord, ...] = ()
+    failure: str = ""
+    traceback: str = ""
+    unusable: MersearchError | None = None
+
+
+class Worker(Protocol):
+    """Trains folds; knows nothing of Ray."""
+
+    def start(self, parameters: Parameters) -> None:
+        """Turn to another configuration."""
+        ...
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        """Train and predict the folds of one chunk; any exception fails the trial."""
+        ...
+
+
+class Payload(Protocol):
+    """What every worker of a search is sent once: small, and picklable."""
+
+    @property
+    def plan(self) -> FoldPlan:
+        """The folds of every trial."""
+        ...
+
+    def open(self) -> Worker:
+        """Load the data; called once in every worker process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The payload of a real search.
+
+    Attributes:
+        micro, macro: folders of the cache, as every worker sees them; absolute.
+        digest: of the data set.
+        plan: folds, in the order of the data set.
+        config: the configuration; a trial's parameters are put into its settings.
+        mode: the numeric mode of the run.
+    """
+
+    micro: Path
+    macro: Path | None
+    digest: str
+    plan: FoldPlan
+    config: Config
+    mode: Mode
+
+    def open(self) -> FoldWorker:
+        """Load the data set onto the device of the mode.
+
+        Raises:
+            DataError: a cache cannot be read here, or is not the one of the run.
+        """
+        from mersearch import numerics
+        from mersearch.data.cache_load import load
+        from mersearch.data.folds import folds
+        from mersearch.errors import DataError
+        from mersearch.training import DeviceData
+
+        numerics.apply(self.mode)
+        dataset = load(self.micro, self.macro)
+        if dataset.digest != self.digest:
+            raise DataError(
+                "every worker must read the data that the run was started with",
+                received=f"{socket.gethostname()}: {self.micro} holds {dataset.digest[:16]}, not {self.digest[:16]}",
+                fix="put preprocess.cache on a file system that all machines share",
+            )
+        data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
+        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)})
+
+
+class FoldWorker:
+    """A worker of a real search."""
+
+    def __init__(self, study: Study, data: DeviceData, folds: dict[str, Fold]) -> None:
+        self.data = data
+        self._study, self._folds = study, folds
+        self._node = socket.gethostname()
+        self._algorithm: Algorithm | None = None
+
+    def algorithm(self, parameters: Parameters) -> Algorithm:
+        """The algorithm of a configuration, for the shapes of the data."""
+        from mersearch.algorithm import settings_from
+        from mersearch.config import algorithm_class
+
+        config = self._study.config
+        cls = algorithm_class(config.algorithm.name)
+        settings = settings_from(cls.Settings, config.with_parameters(parameters))
+        algorithm: Algorithm = cls(settings, self.data.shapes)
+        return algorithm
+
+    def start(self, parameters: Parameters) -> None:
+        """Turn to a configuration."""
+        self._algorithm = self.algorithm(parameters)
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        """Train and predict the folds of one chunk.
+
+        Raises:
+            TrialFailure: something is not finite.
+        """
+        from mersearch import numerics
+        from mersearch.training import train_chunk
+
+        assert self._algorithm is not None, "start comes first"
+        results = train_chunk(
+            self._algorithm,
+            self.data,
+            [self._folds[subject] for subject in subjects],
+            seed=self._study.config.run.seed,
+            backend=self._study.config.folds.backend,
+            dtype=numerics.dtype(self._study.mode),
+        )
+        return [
+            FoldRecord(
+                trial=trial,
+                subject=result.subject,
+                chunk=chunk,
+                attempt=attempt,
+                seconds=result.seconds,
+                node=self._node,
+                clips=result.clip_ids,
+                labels=tuple(result.labels.tolist()),
+                logits=result.logits,
+                diagnostics=dict(result.diagnostics),
+                maps=result.maps,
+            )
+            for result in results
+        ]

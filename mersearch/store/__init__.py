@@ -1,0 +1,30 @@
+"""The run directory: append-only logs, one writer, readable with the standard library and numpy alone."""
+
+from mersearch.store.directory import PROTOCOL, RunDirectory, is_run, runs
+from mersearch.store.plan import FoldPlan
+from mersearch.store.progress import Progress, TrialProgress, progress
+from mersearch.store.records import FoldRecord, Parameters, TrialEnded, TrialProposed, Verdict
+from mersearch.store.state import RunState, Trial, configuration, predictions
+from mersearch.store.writer import RunWriter, maps_path
+
+__all__ = [
+    "PROTOCOL",
+    "FoldPlan",
+    "FoldRecord",
+    "Parameters",
+    "Progress",
+    "RunDirectory",
+    "RunState",
+    "RunWriter",
+    "Trial",
+    "TrialEnded",
+    "TrialProgress",
+    "TrialProposed",
+    "Verdict",
+    "configuration",
+    "is_run",
+    "maps_path",
+    "predictions",
+    "progress",
+    "runs",
+]

@@ -1,0 +1,199 @@
+"""The run directory: created in one step, opened with its protocol checked, read without any lock."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from mersearch.errors import RunError
+from mersearch.store.files import failure, replace, sync_folder
+from mersearch.store.lease import Lease
+from mersearch.store.lines import corrupt, read_lines
+from mersearch.store.plan import FoldPlan
+from mersearch.store.records import Record, encode, fold_record, trial_record, verdict_record
+from mersearch.store.state import RunState
+from mersearch.store.writer import FOLDS, TRIALS, VERDICTS, RunWriter, yaml_bytes
+
+PROTOCOL: Final = 1
+"""Version of the layout of a run directory and of the meaning of its numbers."""
+CONFIG: Final = "config.yaml"
+PROVENANCE: Final = "provenance.json"
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run on disk.
+
+    Attributes:
+        path: the folder; its name is the name of the run.
+        provenance: protocol, fold plan, and what the launch stored about code, data and environment.
+        plan: the folds.
+    """
+
+    path: Path
+    provenance: dict[str, Any]
+    plan: FoldPlan
+
+    @property
+    def name(self) -> str:
+        """The name of the run."""
+        return self.path.name
+
+    @classmethod
+    def create(
+        cls, path: Path, *, config: Mapping[str, Any], provenance: Mapping[str, Any], plan: FoldPlan
+    ) -> RunDirectory:
+        """A new run, which appears on disk whole or not at all.
+
+        Raises:
+            RunError: something is there already, or the place is not writable.
+            Interrupted: the disk is full.
+        """
+        values = {"protocol": PROTOCOL, **provenance, "folds": plan.to_dict()}
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+        try:
+            new.mkdir(parents=True)
+            text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+            replace(new / PROVENANCE, text.encode() + b"\n", path)
+            replace(new / CONFIG, yaml_bytes(config), path)
+            new.rename(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            if path.exists():
+                rule = "a new run needs a place of its own"
+                fix = "another run.name, or mersearch resume where it is a run"
+                raise RunError(rule, received=f"{path} exists", fix=fix) from error
+            raise failure(error, path, path) from error
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """The run at `path`.
+
+        Raises:
+            RunError: no run is there (near names are given), or it is one of another protocol version.
+        """
+        if not is_run(path):
+            raise _no_run(path)
+        file = path / PROVENANCE
+        try:
+            provenance = json.loads(file.read_bytes())
+            version = provenance["protocol"]
+            if version != PROTOCOL:
+                raise RunError(
+                    f"this version of mersearch reads runs of protocol version {PROTOCOL}",
+                    received=f"{path}: protocol version {version}",
+                    fix="open it with the version of mersearch named in its provenance.json, or start a new run",
+                )
+            return cls(path, provenance, FoldPlan.from_dict(provenance["folds"]))
+        except OSError as error:
+            raise _unreadable(file, str(error.strerror)) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise _unreadable(file, f"{type(error).__name__}: {error}") from error
+
+    @classmethod
+    def find(cls, run: str, root: Path) -> RunDirectory:
+        """The run that a user names: a path, or a name under `root`; RunError with near names otherwise."""
+        return cls.open(Path(run) if is_run(Path(run)) or Path(run).name != run else root / run)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration; RunError where it cannot be read."""
+        import yaml
+
+        file = self.path / CONFIG
+        try:
+            values = yaml.safe_load(file.read_bytes())
+        except OSError as error:
+            raise _unreadable(file, str(error.strerror)) from error
+        except yaml.YAMLError as error:
+            raise _unreadable(file, " ".join(str(error).split())) from error
+        if not isinstance(values, dict):
+            raise _unreadable(file, f"a {type(values).__name__} where keys are expected")
+        return values
+
+    def read(self) -> RunState:
+        """Everything recorded so far, at any time, also while the run is being written.
+
+        Raises:
+            RunError: a bad line in the middle of a log, with file and line number.
+        """
+        state = RunState(self.plan)
+        _read_into(state, self.path / TRIALS, trial_record)
+        _read_into(state, self.path / FOLDS, fold_record)
+        _read_into(state, self.path / VERDICTS, verdict_record)
+        return state
+
+    @contextmanager
+    def writer(self) -> Iterator[RunWriter]:
+        """The one writer of the run, while the context lasts.
+
+        Raises:
+            RunError: another process is writing to the run.
+            Interrupted: the disk is full.
+        """
+        lease = Lease(self.path)
+        try:
+            writer = RunWriter(self.path, self.read(), lease)
+            try:
+                yield writer
+            finally:
+                writer.close()
+        finally:
+            lease.release()
+
+
+def is_run(path: Path) -> bool:
+    """Whether `path` looks like a run directory."""
+    return (path / CONFIG).is_file() and (path / PROVENANCE).is_file()
+
+
+def runs(root: Path) -> list[Path]:
+    """The run directories in a folder, by name; empty where there is no such folder."""
+    if not root.is_dir():
+        return []
+    with os.scandir(root) as entries:
+        return sorted(Path(e.path) for e in entries if not e.name.startswith(".") and is_run(Path(e.path)))
+
+
+def _read_into(state: RunState, path: Path, decode: Callable[[dict[str, Any]], R]) -> None:
+    for number, record in enumerate(read_lines(path, decode), 1):
+        try:
+            state.add(record)
+        except ValueError as error:
+            raise corrupt(path, number, encode(record), str(error)) from error
+
+
+def _no_run(path: Path) -> RunError:
+    known = [run.name for run in runs(path.parent)]
+    near = difflib.get_close_matches(path.name, known, n=3, cutoff=0.5)
+    if near:
+        fix = f"did you mean {' or '.join(near)}?"
+    elif known:
+        fix = f"runs there: {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"
+    else:
+        fix = (
+            f"there are no runs in {path.parent}; mersearch launch starts one, run.root names another folder"
+        )
+    what = "not a run: it lacks config.yaml or provenance.json" if path.exists() else "does not exist"
+    return RunError("a run is a path, or a name under run.root", received=f"{path} {what}", fix=fix)
+
+
+def _unreadable(file: Path, why: str) -> RunError:
+    return RunError(
+        f"{file.name} of a run must be readable",
+        received=f"{file}: {why}",
+        fix="restore the file from a copy",
+    )

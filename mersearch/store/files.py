@@ -1,0 +1,67 @@
+"""Bytes to disk so that a crash leaves the old file or the new one, and what a failing disk means to a run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from mersearch.errors import Interrupted, MersearchError, RunError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""No space, over quota, over the file size limit, medium error: the run stops and can be resumed."""
+
+
+def failure(error: OSError, path: Path, run: Path) -> MersearchError:
+    """What a failed write under `run` means: `Interrupted` for a full or failing disk, else `RunError`."""
+    received = f"{path}: {error.strerror or error}"
+    if error.errno in FULL:
+        return Interrupted(
+            f"disk full or failing at a write to {path.name}; everything finished is kept",
+            received=received,
+            fix=f"make room, then go on: mersearch resume {run}",
+        )
+    return RunError(
+        f"{path.name} of the run must be writable",
+        received=received,
+        fix="check owner and rights of the folder and that it is not mounted read-only",
+    )
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte, usually with one `write`."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def replace(path: Path, data: bytes, run: Path) -> None:
+    """Put `data` at `path` in one step: temporary file, fsync, rename.
+
+    Raises:
+        Interrupted: the disk is full; `path` is as before.
+        RunError: the place is not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise failure(error, path, run) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were created or renamed in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,87 @@
+"""How far a run is, for the live table and `status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mersearch.store.records import State
+from mersearch.store.state import RunState, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class TrialProgress:
+    """One row of the table."""
+
+    trial: int
+    state: State
+    folds: int
+    score: float | None
+    """The pooled metric over the finished folds; None before the first."""
+    why: str
+    """Why it stopped or failed; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The whole search at one moment.
+
+    Attributes:
+        trials: every proposed trial, by number.
+        planned: trials of the whole search.
+        folds: folds of a full trial, K.
+        folds_done: finished folds of all trials.
+        best: number and score of the best complete trial.
+        seconds_per_fold: mean compute time.
+        remaining: expected seconds to the end with the slots in use; None before the first fold.
+    """
+
+    trials: tuple[TrialProgress, ...]
+    planned: int
+    folds: int
+    folds_done: int
+    best: tuple[int, float] | None
+    seconds_per_fold: float | None
+    remaining: float | None
+
+    def count(self, state: State) -> int:
+        """Number of trials in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned trial is over."""
+        return len(self.trials) >= self.planned and self.count("running") == 0
+
+
+def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> Progress:
+    """A snapshot; `slots` trials run side by side."""
+    rows = tuple(_row(trial, metric) for trial in state.trials.values())
+    seconds = [fold.seconds for trial in state.trials.values() for fold in trial.folds.values()]
+    mean = sum(seconds) / len(seconds) if seconds else None
+    best = state.best(metric)
+    score = best.score(metric) if best else None
+    return Progress(
+        rows,
+        planned,
+        len(state.plan),
+        sum(row.folds for row in rows),
+        (best.number, score) if best and score is not None else None,
+        mean,
+        None if mean is None else mean * _expected_folds(rows, planned, len(state.plan), slots),
+    )
+
+
+def _row(trial: Trial, metric: str) -> TrialProgress:
+    return TrialProgress(trial.number, trial.state, trial.done, trial.score(metric), trial.why)
+
+
+def _expected_folds(rows: tuple[TrialProgress, ...], planned: int, folds: int, slots: int) -> float:
+    """Folds that the busiest slot still has to compute.
+
+    Running trials are taken to complete; a trial not started costs the mean number of folds of an ended one.
+    """
+    running = [folds - row.folds for row in rows if row.state == "running"]
+    ended = [row.folds for row in rows if row.state != "running"]
+    waiting = max(0, planned - len(rows))
+    total = sum(running) + waiting * (sum(ended) / len(ended) if ended else folds)
+    return total / max(1, min(slots, len(running) + waiting))

@@ -1,0 +1,164 @@
+"""What a run knows: its logs, read back. Needs numpy only, so that `status` answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mersearch.metrics import METRICS, confusion
+from mersearch.seeds import digest
+from mersearch.store.plan import FoldPlan
+from mersearch.store.records import FoldRecord, Parameters, Record, State, TrialEnded, TrialProposed, Verdict
+
+
+def configuration(parameters: Parameters) -> str:
+    """Short digest of a configuration: ties folds and verdicts to what was trained."""
+    return digest(parameters)[:16]
+
+
+@dataclass(slots=True, eq=False)
+class Trial:
+    """One configuration and everything recorded about it.
+
+    Attributes:
+        confusions: int64 [m + 1, L, L], counts pooled over the first 0…m finished folds, whole chunks only.
+    """
+
+    proposed: TrialProposed
+    configuration: str
+    confusions: NDArray[np.int64]
+    folds: dict[str, FoldRecord] = field(default_factory=dict)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    ended: TrialEnded | None = None
+
+    @property
+    def number(self) -> int:
+        """Place in the run, from 0."""
+        return self.proposed.trial
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameter path → value."""
+        return self.proposed.parameters
+
+    @property
+    def done(self) -> int:
+        """Finished folds, a prefix of the frozen order in whole chunks."""
+        return len(self.confusions) - 1
+
+    @property
+    def state(self) -> State:
+        """running, complete, stopped or failed; running also where folds of an ended trial were lost."""
+        if self.ended is None or self.done < self.ended.folds:
+            return "running"
+        return self.ended.state
+
+    @property
+    def why(self) -> str:
+        """Why it stopped or failed; empty otherwise."""
+        return self.ended.why if self.ended is not None and self.state != "running" else ""
+
+    def score(self, metric: str, folds: int | None = None) -> float | None:
+        """The pooled metric over the first `folds` finished folds (all of them by default); None without any."""
+        counts = self.confusions[: None if folds is None else folds + 1]
+        return METRICS[metric](counts[-1]) if len(counts) > 1 else None
+
+
+@dataclass(slots=True, eq=False)
+class RunState:
+    """The whole run; records are added in the order of their logs, whether they are read or just written.
+
+    Attributes:
+        duplicates: fold lines beyond the first of a trial and subject; the first one counts.
+        orphans: fold and verdict lines of a configuration that was not proposed under that number: the log of the
+            trials lost its end, so they wait until the same configuration is proposed again.
+    """
+
+    plan: FoldPlan
+    trials: dict[int, Trial] = field(default_factory=dict)
+    duplicates: int = 0
+    orphans: list[FoldRecord | Verdict] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """Take in one record; ValueError where it contradicts the log so far."""
+        if isinstance(record, TrialProposed):
+            if record.trial != len(self.trials):
+                raise ValueError(f"trial {record.trial} is proposed where trial {len(self.trials)} is next")
+            empty = np.zeros((1, len(self.plan.classes), len(self.plan.classes)), np.int64)
+            self.trials[record.trial] = Trial(record, configuration(record.parameters), empty)
+            waiting, self.orphans = self.orphans, []
+            for orphan in waiting:
+                self.add(orphan)
+        elif isinstance(record, TrialEnded):
+            if record.trial not in self.trials:
+                raise ValueError(f"trial {record.trial} ends before it is proposed")
+            self.trials[record.trial].ended = record
+        elif isinstance(record, FoldRecord):
+            self._add_fold(record)
+        else:
+            self._add_verdict(record)
+
+    def _owner(self, record: FoldRecord | Verdict) -> Trial | None:
+        trial = self.trials.get(record.trial)
+        if trial is None or trial.configuration != record.configuration:
+            self.orphans.append(record)
+            return None
+        return trial
+
+    def _add_fold(self, record: FoldRecord) -> None:
+        if record.subject not in self.plan.subjects:
+            raise ValueError(f"subject {record.subject} is not among the folds of the run")
+        expected = self.plan.counts[self.plan.subjects.index(record.subject)]
+        found = tuple(record.labels.count(label) for label in range(len(expected)))
+        if found != expected or record.logits.shape != (sum(expected), len(expected)):
+            raise ValueError(f"subject {record.subject} has {expected} clips per class, the fold has {found}")
+        if (trial := self._owner(record)) is None:
+            return
+        if record.subject in trial.folds:
+            self.duplicates += 1
+            return
+        trial.folds[record.subject] = record
+        self._pool(trial)
+
+    def _pool(self, trial: Trial) -> None:
+        """Extend the pooled counts by the chunks that are now whole."""
+        waiting = self.plan.next_chunk(trial.done)
+        while waiting and all(subject in trial.folds for subject in waiting):
+            counts = np.stack([_counts(trial.folds[subject]) for subject in waiting])
+            pooled = trial.confusions[-1] + counts.cumsum(0)
+            trial.confusions = np.concatenate([trial.confusions, pooled])
+            waiting = self.plan.next_chunk(trial.done)
+
+    def _add_verdict(self, record: Verdict) -> None:
+        if (trial := self._owner(record)) is not None:
+            trial.verdicts.setdefault(record.folds, record)
+
+    def in_state(self, *states: State) -> list[Trial]:
+        """Trials in these states, by number."""
+        return [trial for trial in self.trials.values() if trial.state in states]
+
+    def folds(self, trial: int) -> tuple[FoldRecord, ...]:
+        """The finished folds of a trial in the frozen order, whole chunks only."""
+        known = self.trials[trial]
+        return tuple(known.folds[subject] for subject in self.plan.subjects[: known.done])
+
+    def missing(self) -> dict[int, tuple[str, ...]]:
+        """Subjects that running trials have not finished, in the frozen order."""
+        return {trial.number: self.plan.subjects[trial.done :] for trial in self.in_state("running")}
+
+    def best(self, metric: str) -> Trial | None:
+        """The complete trial with the highest metric, the lower number on a tie; None without one."""
+        complete = self.in_state("complete")
+        return max(complete, key=lambda trial: (trial.score(metric), -trial.number), default=None)
+
+
+def _counts(fold: FoldRecord) -> NDArray[np.int64]:
+    return confusion(fold.labels, predictions(fold), fold.logits.shape[1])
+
+
+def predictions(fold: FoldRecord) -> Sequence[int]:
+    """The predicted class per clip [m]: the highest logit, the first one on a tie."""
+    return [int(index) for index in fold.logits.argmax(1)]

@@ -1,0 +1,7 @@
+"""Training of one algorithm on the folds of a study: stages, batches, optimisers, predictions."""
+
+from mersearch.training.chunk import FoldResult, train_all, train_chunk
+from mersearch.training.device import DeviceClips, DeviceData
+from mersearch.training.fit import Fitted
+
+__all__ = ["DeviceClips", "DeviceData", "Fitted", "FoldResult", "train_all", "train_chunk"]

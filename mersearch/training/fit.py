@@ -1,0 +1,136 @@
+"""The stages of one algorithm on one fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mersearch import seeds
+from mersearch.algorithm import Algorithm, Parameters, Stage, State, Training, Update
+from mersearch.errors import TrialFailure
+from mersearch.training import optimisers
+from mersearch.training.batches import LazyBatch, Split, planned
+from mersearch.training.device import DeviceData
+from mersearch.training.record import Diagnostics, Record, diverged
+from mersearch.training.vector import Vector
+
+_CHECK = 50
+"""Steps of a stage between two looks at the losses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What training leaves: parameters and state on the device, without gradient, and diagnostics."""
+
+    parameters: Parameters
+    state: State
+    diagnostics: Diagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    algorithm: Algorithm
+    data: DeviceData
+    split: Split
+    training: Training
+    seed: int
+    dtype: torch.dtype
+    vector: Vector
+
+
+class _Trainer:
+    """One update of a stage: its batches, its optimiser, its record."""
+
+    def __init__(self, fold: _Fold, stage: Stage, update: Update) -> None:
+        subject, rows = fold.split.subject, stage.steps * update.repeats
+        axes = (subject, stage.name, update.loss)
+        where = f"fold {subject}, stage {stage.name}, loss {update.loss}"
+        self._loss, self._name, self._vector = fold.algorithm.loss, update.loss, fold.vector
+        rng = seeds.generator(fold.seed, "plan", *axes)
+        plan = fold.algorithm.plan(stage, update, fold.training, rng)
+        self._sources = planned(plan, rows, fold.split, fold.data, fold.dtype, where)
+        self._key = torch.tensor(seeds.seed(fold.seed, "train", *axes), device=fold.data.device)
+        self._steps = torch.arange(rows, device=fold.data.device)
+        self._parameters, slices = fold.vector.select(update.group)
+        self._optimiser = optimisers.build(update.optimiser, slices)
+        self._rates = optimisers.rates(stage.schedule, update.optimiser.lr, stage.steps)
+        self._clip, self._repeats = update.optimiser.clip_norm, update.repeats
+        self.record = Record(rows, f"{stage.name}.{update.loss}", where)
+
+    def step(self, state: State, t: int) -> State:
+        """All repeats of the update at step `t` of the stage."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rates[t]
+        for row in range(t * self._repeats, (t + 1) * self._repeats):
+            batch = LazyBatch(self._sources, row)
+            loss, moved, logs = self._loss(
+                self._name, self._parameters, state, batch, self._key, self._steps[row]
+            )
+            self.record.add(row, loss, logs)
+            self._vector.gradient.zero_()
+            torch.autograd.backward(loss)
+            if self._clip:
+                optimisers.clip(self._vector.gradient, self._clip)
+            self._optimiser.step()
+            state = {name: value.detach() for name, value in moved.items()}
+        return state
+
+    def check(self, steps: int) -> None:
+        """Raise `TrialFailure` where a loss of the first `steps` steps is not finite."""
+        self.record.check(steps * self._repeats)
+
+
+def fit(algorithm: Algorithm, data: DeviceData, split: Split, seed: int, dtype: torch.dtype) -> Fitted:
+    """Train on the clips of `split`, from the run seed and the subject only.
+
+    Raises:
+        TrialFailure: a loss or a parameter is not finite, or the algorithm breaks its protocol.
+    """
+    parameters, initial = algorithm.init(seeds.seed(seed, "init", split.subject))
+    vector = Vector(parameters, data.device, dtype)
+    state = {name: _moved(value, data.device, dtype) for name, value in initial.items()}
+    fold = _Fold(algorithm, data, split, split.training(data), seed, dtype, vector)
+    diagnostics: Diagnostics = {}
+    for stage in _distinct(algorithm.stages()):
+        state = _run(fold, stage, state, diagnostics)
+    return Fitted(vector.all_frozen(), state, diagnostics)
+
+
+def _run(fold: _Fold, stage: Stage, state: State, diagnostics: Diagnostics) -> State:
+    if not stage.steps:
+        return state
+    trainers = [_Trainer(fold, stage, update) for update in stage.updates if update.repeats]
+    names = set(state)
+    for t in range(stage.steps):
+        for trainer in trainers:
+            state = trainer.step(state, t)
+        if (t + 1) % _CHECK == 0 or t + 1 == stage.steps:
+            for trainer in trainers:
+                trainer.check(t + 1)
+    where = f"fold {fold.split.subject}, stage {stage.name}"
+    if set(state) != names:
+        raise TrialFailure(
+            "a state keeps its names", received=f"{sorted(state)} from {sorted(names)}, {where}"
+        )
+    if not fold.vector.values.isfinite().all():
+        raise diverged("parameters stay finite", f"values that are not after step {stage.steps - 1}, {where}")
+    for trainer in trainers:
+        diagnostics |= trainer.record.diagnostics()
+    return state
+
+
+def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    names = [stage.name for stage in stages]
+    pairs = [(stage.name, update.loss) for stage in stages for update in stage.updates]
+    if len({*names}) < len(names) or len({*pairs}) < len(pairs):
+        raise TrialFailure(
+            "stages have distinct names, and the updates of a stage distinct losses (both name random streams)",
+            received=", ".join(f"{stage}: {loss}" for stage, loss in pairs),
+        )
+    return stages
+
+
+def _moved(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return value.detach().to(device, dtype if value.is_floating_point() else value.dtype)

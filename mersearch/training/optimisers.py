@@ -1,0 +1,57 @@
+"""Optimisers, learning-rate schedules and gradient clipping, on slices of one flat parameter vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mersearch.algorithm import Optimiser, Schedule
+from mersearch.errors import ConfigError
+
+MOMENTUM = 0.9
+_EPSILON = 1e-6
+
+
+def build(optimiser: Optimiser, slices: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """A fresh torch optimiser of `slices`, whose `.grad` is set.
+
+    AdamW: betas 0.9 and 0.999, decoupled weight decay. SGD: Nesterov momentum 0.9, weight decay in the gradient.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if optimiser.name == "adamw":
+        return torch.optim.AdamW(slices, optimiser.lr, weight_decay=optimiser.weight_decay, fused=True)
+    if optimiser.name == "sgd":
+        return torch.optim.SGD(
+            slices, optimiser.lr, MOMENTUM, weight_decay=optimiser.weight_decay, nesterov=True, fused=True
+        )
+    raise ConfigError(
+        "an optimiser is adamw or sgd", received=repr(optimiser.name), fix="set the optimiser to one of these"
+    )
+
+
+def rates(schedule: Schedule, lr: float, steps: int) -> list[float]:
+    """The learning rate at each of `steps` steps.
+
+    With W = ⌈warmup · steps⌉: lr · (t + 1) / W for t < W; after that lr (`constant`), or
+    lr · ½ (1 + cos(π (t − W) / (steps − W))) (`cosine`, which would reach 0 at t = steps).
+    """
+    warm = math.ceil(schedule.warmup * steps)
+    return [lr * _factor(schedule, t, warm, steps) for t in range(steps)]
+
+
+def clip(gradient: Tensor, norm: float) -> None:
+    """Scale `gradient` in place so that its Euclidean norm is at most `norm`; without a copy to the host."""
+    gradient.mul_((norm / (gradient.norm() + _EPSILON)).clamp(max=1.0))
+
+
+def _factor(schedule: Schedule, t: int, warm: int, steps: int) -> float:
+    if t < warm:
+        return (t + 1) / warm
+    if schedule.decay == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (t - warm) / (steps - warm)))
