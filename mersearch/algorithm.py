@@ -168,7 +168,10 @@ class Algorithm(Protocol):
         key: Tensor,
         step: Tensor,
     ) -> tuple[Tensor, State, Logs]:
-        """The scalar loss `name` of one fold on one batch; `key` and `step` are int64 scalars."""
+        """The scalar loss `name` of one fold on one batch.
+
+        `key` and `step` are int64 scalars: the key of this fold, stage and loss, and the row of the plan.
+        """
         ...
 
     def predict(self, parameters: Parameters, state: State, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,9 @@ def _devices() -> Iterator[Finding]:
     limit = "" if visible is None else f" (CUDA_VISIBLE_DEVICES={visible})"
     if not torch.cuda.is_available():
         built = "a CUDA build" if torch.version.cuda else "a CPU build"
-        yield Finding("cards", f"none usable{limit}; torch {torch.__version__} is {built}; trials run on the CPU")
+        yield Finding(
+            "cards", f"none usable{limit}; torch {torch.__version__} is {built}; trials run on the CPU"
+        )
         return
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
@@ -114,9 +117,11 @@ def _devices() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    pages, available, size = (os.sysconf(f"SC_{name}") for name in ("PHYS_PAGES", "AVPHYS_PAGES", "PAGE_SIZE"))
+    pages, available, size = (
+        os.sysconf(f"SC_{name}") for name in ("PHYS_PAGES", "AVPHYS_PAGES", "PAGE_SIZE")
+    )
     yield Finding("memory", f"{available * size / GIB:.1f} of {pages * size / GIB:.1f} GiB free")
-    shared = Path("/dev/shm")  # noqa: S108
+    shared = Path("/dev/shm")
     if not shared.is_dir():
         yield Finding("memory", "no /dev/shm", "Ray's object store falls back to the disk and is slow")
     elif (free := shutil.disk_usage(shared).free) < GIB // 4:
@@ -131,7 +136,9 @@ def _disk(run_root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     text = f"runs go to {run_root} ({free / GIB:.0f} GiB free)"
     if not os.access(place, os.W_OK):
-        yield Finding("disk", text, f"{place} is not writable: run.root=… chooses another folder", blocking=True)
+        yield Finding(
+            "disk", text, f"{place} is not writable: run.root=… chooses another folder", blocking=True
+        )
     else:
         yield Finding("disk", text, "less than 1 GiB is free" if free < GIB else "")
     temporary = tempfile.gettempdir()
@@ -146,10 +153,33 @@ def _ray(address: str | None) -> Iterator[Finding]:
     wanted = address or os.environ.get("RAY_ADDRESS")
     mode = os.environ.get("RAY_AUTH_MODE")
     if not wanted:
-        yield Finding("ray", "no address: a search starts a private Ray on this machine, with a token of its own")
+        yield Finding(
+            "ray", "no address: a search starts a private Ray on this machine, with a token of its own"
+        )
     elif why := unreachable(wanted):
         fix = "start the cluster, or unset RAY_ADDRESS to use this machine"
         yield Finding("ray", f"address {wanted}: {why}", fix, blocking=True)
     else:
         yield Finding("ray", f"address {wanted} answers")
-    yield Finding("ray", f"RAY_AUTH_MODE={mode}" if mode else "RAY_AUTH_MODE is not set; used for clusters only")
+    yield Finding(
+        "ray", f"RAY_AUTH_MODE={mode}" if mode else "RAY_AUTH_MODE is not set; used for clusters only"
+    )
+
+
+def lines(findings: list[Finding]) -> list[str]:
+    """The findings as text of at most 80 columns, problems marked, and a verdict."""
+    text: list[str] = []
+    for finding in findings:
+        mark = "!" if finding.problem else " "
+        head = f"{mark} {finding.topic:10s} "
+        text += textwrap.wrap(finding.text, 80, initial_indent=head, subsequent_indent=" " * len(head))
+        if finding.problem:
+            text += textwrap.wrap(
+                finding.problem, 80, initial_indent=" " * 13 + "→ ", subsequent_indent=" " * 15
+            )
+    blocking = sum(finding.blocking for finding in findings)
+    minor = sum(bool(finding.problem) and not finding.blocking for finding in findings)
+    verdict = (
+        "All is well." if not blocking + minor else f"{blocking} to mend before a search, {minor} to look at."
+    )
+    return [*text, "", verdict]

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mersearch.algorithm import (
-    Plan,
-)
+from mersearch.algorithm import Plan
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import Fold, folds
 from mersearch.training import DeviceData, Fitted, FoldResult, train_chunk

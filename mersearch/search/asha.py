@@ -28,7 +28,7 @@ class Asha:
         min_peers: fewest other trials for a comparison.
     """
 
-    eta: int = 2
+    eta: float = 2
     rungs: tuple[float, ...] = (1 / 8, 1 / 4, 1 / 2)
     min_peers: int = 2
 

@@ -107,6 +107,10 @@ def cluster(
 def _connected(address: str, folder: Path, options: Mapping[str, Any]) -> Iterator[Cluster]:
     import ray
 
+    if ray.is_initialized():
+        raise ClusterError(
+            "one process runs one search at a time", fix="start the other one in a process of its own"
+        )
     _refresh_authentication()
     try:
         context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 from mersearch.space.dimension import Choice, Conditions, Dimension, Float, Int, Value, on_grid, same, show
@@ -83,9 +84,7 @@ class _Leaf:
             self.complain("cannot be searched", self.path, "search settings of the algorithm: algorithm.…")
             return None
         if self.fields is not None and (problem := self.fields.unknown(self.path)) is not None:
-            self.problems.append(
-                Problem(f"space.{self.path}", problem.rule, problem.received, problem.fix, True)
-            )
+            self.problems.append(replace(problem, path=f"space.{self.path}"))
             return None
         self._check_keys()
         when, why = self._when(), str(self.leaf.get("why") or "")

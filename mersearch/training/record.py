@@ -78,7 +78,7 @@ class Record:
                 fix="correct `loss` or the group of the update",
             )
         shaped = {name: tuple(value.shape) for name, value in logs.items() if value.shape}
-        if shaped or "loss" in logs:
+        if shaped or {"loss", "curve"} & {*logs}:
             raise TrialFailure(
                 "logs are scalars, and `loss` and `curve` are taken",
                 received=f"{shaped or sorted(logs)}, {self._where}",

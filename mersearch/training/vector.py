@@ -29,9 +29,6 @@ class Vector:
         self.gradient = torch.zeros_like(self.values)
         self._leaves = {name: self._leaf(name, parameters[name]) for name in parameters}
 
-    def __len__(self) -> int:
-        return len(self.values)
-
     def select(self, group: Iterable[str]) -> tuple[Parameters, list[Tensor]]:
         """All parameters, of which only those of `group` receive a gradient; and the slices an optimiser moves.
 

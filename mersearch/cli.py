@@ -1,0 +1,258 @@
+"""The commands, a short function each; what they do is in the modules they call."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mersearch.errors import ConfigError, Interrupted, MersearchError
+
+if TYPE_CHECKING:
+    from mersearch.config.records import Config
+
+app = typer.Typer(
+    help="Hyperparameter search for micro-expression recognition, judged leave-one-subject-out.",
+    epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 search.trials=100",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+data = typer.Typer(help="Databases on disk: check a real one, write a synthetic one.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the configuration, as search.trials=50."),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under --root.")]
+Root = Annotated[Path, typer.Option("--root", help="Folder of the runs.")]
+Configuration = Annotated[
+    Path, typer.Argument(metavar="CONFIG.yaml", help="A configuration, as export writes it.")
+]
+RUNS = Path("runs")
+
+
+def main() -> None:
+    """The console script: errors of the user's become one message and an exit code."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        app()
+    except MersearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def _interruptible(what: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{what} was interrupted; everything finished is kept", fix="the same command goes on"
+        ) from None
+
+
+@app.command(epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 --dry-run")
+def launch(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a shipped one.")],
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and train nothing.")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+    ] = None,
+) -> None:
+    """Start a search, or go on with it where the run exists."""
+    from mersearch.config import compose
+
+    config = compose(space, overrides or ())
+    if dry_run:
+        _dry_run(config)
+    else:
+        _search(config, address)
+
+
+def _dry_run(config: Config) -> None:
+    from mersearch.console import preparing
+    from mersearch.planning import dry_run
+    from mersearch.search.slots import local_slots
+
+    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+    with preparing() as report:
+        lines = dry_run(config, slots.count, report)
+    print("\n".join(lines))
+
+
+def _search(config: Config, address: str | None) -> None:
+    from mersearch.console import preparing
+    from mersearch.opening import open_run
+    from mersearch.searching import search
+
+    with _interruptible("the preparation"), preparing() as report:
+        opened = open_run(config, report)
+    search(opened, address)
+
+
+@app.command(epilog="Example: mersearch resume runs/quintuplet search.trials=150")
+def resume(
+    run: Run,
+    overrides: Overrides = None,
+    root: Root = RUNS,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+    ] = None,
+) -> None:
+    """Go on with a search; search.trials=N extends it."""
+    from mersearch.opening import extend
+    from mersearch.store import RunDirectory
+
+    _search(extend(RunDirectory.find(run, root), overrides or ()), address)
+
+
+@app.command()
+def status(
+    run: Run,
+    root: Root = RUNS,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """How far a search is, and its best configuration so far."""
+    from mersearch import summary
+    from mersearch.store import RunDirectory
+
+    found = RunDirectory.find(run, root)
+    print(json.dumps(summary.facts(found), indent=2) if as_json else "\n".join(summary.text(found)))
+
+
+@app.command(epilog="Example: mersearch export runs/quintuplet --top 3 -o best/")
+def export(
+    run: Run,
+    root: Root = RUNS,
+    top: Annotated[int, typer.Option(min=1, help="How many configurations, the best first.")] = 1,
+    folder: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder; RUN/export by default.")
+    ] = None,
+) -> None:
+    """Write the best configurations as YAML that runs again."""
+    from mersearch.export import export as write
+    from mersearch.store import RunDirectory
+
+    files = write(RunDirectory.find(run, root), top=top, folder=folder)
+    if len(files) < top:
+        print(f"{len(files)} of {top}: no other trial has all folds")
+    for file in files:
+        print(file)
+    print(f"next: mersearch evaluate {files[0]}")
+
+
+@app.command(epilog="Example: mersearch evaluate runs/quintuplet/export/best.yaml")
+def evaluate(file: Configuration, overrides: Overrides = None) -> None:
+    """Full leave-one-subject-out evaluation of one configuration."""
+    from mersearch.console import evaluating, preparing
+    from mersearch.evaluation import evaluate as run_all
+    from mersearch.evaluation import report as tell
+    from mersearch.opening import open_run
+
+    config = _single(file, overrides)
+    with _interruptible("the evaluation"):
+        with preparing() as report:
+            opened = open_run(config, report)
+        with evaluating(len(opened.run.plan)) as on_progress:
+            trial = run_all(opened, on_progress)
+    print("\n".join(tell(opened, trial, file)))
+
+
+@app.command(epilog="Example: mersearch train best.yaml -o model.safetensors")
+def train(
+    file: Configuration,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model file.")] = Path(
+        "model.safetensors"
+    ),
+) -> None:
+    """Train one configuration on all clips, and write its weights."""
+    from mersearch.console import preparing
+    from mersearch.model import train as refit
+    from mersearch.opening import make_ready
+
+    config = _single(file, overrides)
+    with _interruptible("the training"):
+        with preparing() as report:
+            ready = make_ready(config, report)
+        written = refit(ready, output)
+    print(
+        f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
+    )
+    print("Its score is that of `mersearch evaluate`; it has none of its own, having seen every subject.")
+
+
+def _single(file: Path, overrides: list[str] | None) -> Config:
+    from mersearch.config import compose
+
+    config = compose(file, overrides or ())
+    if config.space.parameters:
+        raise ConfigError(
+            "one configuration is wanted, not a search space",
+            received=f"{file} searches {len(config.space.parameters)} parameters",
+            fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
+        )
+    return config
+
+
+@data.command(epilog="Example: mersearch data check casme2 /data/CASME2")
+def check(
+    database: Annotated[str, typer.Argument(metavar="DB", help="Name of the reader, as casme2 or ckplus.")],
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the database.")],
+    labels: Annotated[str | None, typer.Option(help="Label set, as casme2-5.")] = None,
+) -> None:
+    """What was found of a database: subjects, classes, what was dropped or repaired and why."""
+    from mersearch.data.check import check_root, lines
+
+    print("\n".join(lines(check_root(database, root, labels))))
+
+
+@data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8 --seed 0")
+def synthesize(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
+    layout: Annotated[str, typer.Option(help="casme2 or ckplus.")],
+    subjects: Annotated[int, typer.Option(help="Number of people.")] = 8,
+    seed: Annotated[int, typer.Option(help="Other people and clips for another seed.")] = 0,
+    difficulty: Annotated[float, typer.Option(help="0.5 is easy, 2 is hard.")] = 1.0,
+) -> None:
+    """Write a database of invented people in the layout of a real one, with the truth beside it."""
+    from mersearch.console import preparing
+    from mersearch.data.synthetic import synthesize as write
+    from mersearch.preparation import cores
+
+    with preparing() as report:
+        write(
+            out,
+            layout,
+            subjects=subjects,
+            seed=seed,
+            difficulty=difficulty,
+            workers=cores(),
+            progress=lambda done, total: report(f"writing synthetic {layout}", done, total),
+        )
+    print(f"{out}: synthetic clips in the layout of {layout}; the truth is in {out / 'truth'}")
+    print(f"next: mersearch data check {layout} {out}")
+
+
+@app.command()
+def doctor(
+    root: Root = RUNS,
+    address: Annotated[str | None, typer.Option(help="Ray address to try; RAY_ADDRESS by default.")] = None,
+) -> None:
+    """What this machine offers, and what is wrong with it."""
+    from mersearch.doctor import examine, lines
+
+    findings = examine(root, address)
+    print("\n".join(lines(findings)))
+    if any(finding.blocking for finding in findings):
+        raise typer.Exit(2)

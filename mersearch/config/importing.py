@@ -1,0 +1,58 @@
+"""An algorithm is named by its import path, so that anybody can add one."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mersearch.errors import ConfigError
+from mersearch.space.problem import did_you_mean
+
+
+def algorithm_class(name: str) -> type[Any]:
+    """The class that `module:Class` names; modules in the current directory are found too.
+
+    Raises:
+        ConfigError: The module cannot be imported, or has no such class, or the class carries no `Settings`.
+    """
+    module_name, _, class_name = name.partition(":")
+    if not module_name or not class_name:
+        raise ConfigError(
+            "algorithm.name must be module:Class",
+            received=name,
+            fix="for example trainables.quintuplet:Quintuplet",
+        )
+    module = _module(module_name)
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not _has_settings(found):
+        fix = did_you_mean(class_name, _algorithms(module), f"algorithms of {module_name}")
+        missing = "has no dataclass Settings" if isinstance(found, type) else f"is no class of {module_name}"
+        raise ConfigError(f"algorithm.name: {class_name} {missing}", received=name, fix=fix)
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except (ImportError, SyntaxError) as error:
+        raise ConfigError(
+            f"algorithm.name: the module {name} cannot be imported",
+            received=f"{type(error).__name__}: {error}",
+            fix="install it, or start from the folder that holds it",
+        ) from error
+
+
+def _algorithms(module: ModuleType) -> list[str]:
+    return [key for key, value in vars(module).items() if isinstance(value, type) and _has_settings(value)]
+
+
+def _has_settings(cls: type[Any]) -> bool:
+    settings = getattr(cls, "Settings", None)
+    return isinstance(settings, type) and dataclasses.is_dataclass(settings)

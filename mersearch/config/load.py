@@ -1,0 +1,177 @@
+"""Nested plain values → a valid `Config`, or every broken rule with the place that broke it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from mersearch.algorithm import settings_from
+from mersearch.config.fields import SettingsFields
+from mersearch.config.importing import algorithm_class
+from mersearch.config.records import (
+    AlgorithmConfig,
+    Config,
+    Data,
+    Folds,
+    Macro,
+    Run,
+    Search,
+    Trial,
+)
+from mersearch.config.schema import Schema, build
+from mersearch.config.sources import Sources
+from mersearch.config.types import Leaf
+from mersearch.data.preprocess import Preprocess
+from mersearch.errors import ConfigError, MersearchError, Several, raise_all
+from mersearch.space import Space
+from mersearch.space.conditions import resolve
+from mersearch.space.parse import parse
+from mersearch.space.problem import Problem, unknown_key
+
+TEXT = Leaf(str, {})
+PATHS = {"data": ("root",), "macro": ("root",)}
+SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
+    "run": (Run, {}),
+    "data": (Data, {}),
+    "macro": (Macro, {}),
+    "preprocess": (Preprocess, {"cache": TEXT}),
+    "search": (Search, {}),
+    "trial": (Trial, {}),
+    "folds": (Folds, {}),
+}
+KEYS = (*SECTIONS, "algorithm", "space", "fixed", "exported")
+
+
+def load(
+    values: Mapping[str, Any],
+    sources: Sources,
+    *,
+    overridden: Collection[str] = (),
+    unsearched: Collection[str] = (),
+) -> Config:
+    """The configuration of composed values.
+
+    Args:
+        values: Nested plain values with the keys of the YAML.
+        sources: For the places that errors name.
+        overridden: Dotted keys that overrides set; a searched one is fixed thereby.
+        unsearched: Dotted keys that overrides deleted from the search space.
+
+    Raises:
+        ConfigError: One rule is broken.
+        Several: More than one is.
+    """
+    loading = _Loading(sources)
+    for key in values:
+        if key not in KEYS:
+            loading.complain(unknown_key(str(key), str(key), KEYS))
+    sections = {name: loading.section(name, values) for name in SECTIONS}
+    algorithm, fields = loading.algorithm(values.get("algorithm", {}))
+    space, fixed = loading.space(values.get("space"), fields, {*overridden, *unsearched})
+    raise_all(loading.errors)
+    assert algorithm is not None
+    assert fields is not None
+    deleted = [path for path in unsearched if fields.unknown(path) is None]
+    earlier = [str(path) for path in values.get("fixed") or ()]
+    return Config(
+        **sections,
+        cache=str(_absolute(values["preprocess"]["cache"])),
+        algorithm=algorithm,
+        space=space,
+        fixed=tuple(dict.fromkeys((*earlier, *deleted, *fixed))),
+    )
+
+
+class _Loading:
+    """Collects the errors of all sections."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.errors: list[MersearchError] = []
+
+    def complain(self, problem: Problem) -> None:
+        """Note a broken rule with its place."""
+        self.errors.append(problem.error(self.sources.place(problem.path)))
+
+    def attempt(self, make: Callable[[], Any], path: str) -> Any:
+        """What `make` returns, or None with the error that it raised noted at its place."""
+        try:
+            return make()
+        except (ConfigError, Several) as error:
+            for single in error.errors if isinstance(error, Several) else (error,):
+                named = re.match(r"[\w.]+", single.rule)
+                key = named[0] if named and named[0].startswith(f"{path}.") else path
+                rule = f"{self.sources.place(key)}: {single.rule}"
+                self.errors.append(ConfigError(rule, received=single.received, fix=single.fix))
+        except ValueError as error:
+            self.complain(Problem(path, f"cannot be used: {error}"))
+        return None
+
+    def section(self, name: str, values: Mapping[str, Any]) -> Any:
+        """The record of one section, or None with the errors noted."""
+        record, extra = SECTIONS[name]
+        checked, problems = Schema(record, name, extra).check(values.get(name, {}))
+        for problem in problems:
+            self.complain(problem)
+        if problems:
+            return None
+        for key in PATHS.get(name, ()):
+            checked[key] = checked[key] and str(_absolute(checked[key]))
+        return self.attempt(lambda: build(record, checked), name)
+
+    def algorithm(self, values: Any) -> tuple[AlgorithmConfig | None, SettingsFields | None]:
+        """The algorithm with all its settings, and how the search space sees them."""
+        name = values.get("name") if isinstance(values, Mapping) else None
+        if not isinstance(name, str) or name == "???":
+            fix = "give algorithm.name=module:Class, or a group: algorithm=…"
+            self.complain(Problem("algorithm.name", "is required", fix=fix))
+            return None, None
+        cls = self.attempt(lambda: algorithm_class(name), "algorithm")
+        if cls is None:
+            return None, None
+        schema = Schema(cls.Settings, "algorithm", {"name": TEXT})
+        settings, problems = schema.check(values)
+        for problem in problems:
+            self.complain(problem)
+        if problems:
+            return None, SettingsFields(schema, None)
+        del settings["name"]
+        self.attempt(lambda: settings_from(cls.Settings, settings), "algorithm")
+        return AlgorithmConfig(name, _lists(settings)), SettingsFields(schema, settings)
+
+    def space(
+        self, nested: Any, fields: SettingsFields | None, overridden: Collection[str]
+    ) -> tuple[Space, tuple[str, ...]]:
+        """The search space without what overrides fixed, and the paths they fixed."""
+        if nested is None:
+            return Space(), ()
+        if not isinstance(nested, Mapping):
+            self.complain(Problem("space", "must hold keys with values", repr(nested)))
+            return Space(), ()
+        dimensions, problems = parse(nested, fields)
+        if fields is not None and fields.known:
+            fixed = {path for path in fields.paths if _covers(overridden, path)}
+            resolved = resolve(dimensions, fields, fixed)
+            parameters, dropped = resolved.parameters, resolved.dropped
+            problems += resolved.problems
+        else:
+            parameters, dropped = (), ()
+        for problem in problems:
+            self.complain(problem)
+        return Space(parameters), dropped
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _covers(overridden: Collection[str], path: str) -> bool:
+    return any(path == key or path.startswith(f"{key}.") for key in overridden)
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value

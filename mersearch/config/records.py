@@ -1,0 +1,215 @@
+"""The configuration as frozen records; what each key means and what it may be is said here once.
+
+Bounds are in the `metadata` of a field (`ge`, `gt`, `le`, `lt`; of the elements, for a tuple).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mersearch.data.preprocess import Preprocess
+from mersearch.errors import ConfigError, raise_all
+from mersearch.space import Space, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the results go, and the seed of everything."""
+
+    name: str
+    """Folder under `root`; by default the name of the search-space file."""
+    root: str = "runs"
+    seed: int = field(default=0, metadata={"ge": 0})
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):
+            fix = "letters, digits and . _ + -, starting with a letter, a digit or _"
+            raise ConfigError("run.name must be a plain folder name", received=self.name, fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """A generated database, written to the root in the layout of a real one when it is not there yet."""
+
+    layout: Literal["casme2", "ckplus"]
+    subjects: int = field(default=8, metadata={"ge": 2})
+    seed: int = field(default=0, metadata={"ge": 0})
+    difficulty: float = field(default=1.0, metadata={"ge": 0})
+    clips: int | None = field(default=None, metadata={"ge": 1})
+    """Number of clips; null = in proportion to the real database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The micro-expression database."""
+
+    database: str
+    """Name of the reader."""
+    root: str
+    labels: str
+    """Name of the label set."""
+    synthetic: Synthetic | None = None
+    """Null for a real database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """The macro-expression database, if any."""
+
+    database: str = "none"
+    """Name of the reader, or `none`."""
+    root: str | None = None
+    synthetic: Synthetic | None = None
+
+    def __post_init__(self) -> None:
+        if self.database != "none" and not self.root:
+            raise ConfigError("macro.root is required", fix="give macro.root=… or macro=none")
+
+    @property
+    def present(self) -> bool:
+        """Whether there are macro clips at all."""
+        return self.database != "none"
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmConfig:
+    """What is trained."""
+
+    name: str
+    """Import path, `module:Class`."""
+    settings: dict[str, Any]
+    """Every setting of the class, nested and plain, as `mersearch.algorithm.settings_from` takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How much is searched, and how."""
+
+    trials: int = field(default=10, metadata={"ge": 1})
+    metric: Literal["uf1", "uar", "accuracy"] = "uf1"
+    sampler: Literal["tpe", "random"] = "tpe"
+    scheduler: Literal["asha", "none"] = "asha"
+    concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
+    """Trials at once; auto = as many as the machine or cluster has room for."""
+    eta: float = field(default=2, metadata={"ge": 2})
+    """At a rung, the best 1/eta of the trials go on."""
+    min_peers: int = field(default=3, metadata={"ge": 1})
+    """Trials that must have reached a rung before one is stopped there."""
+    rungs: tuple[float, ...] = field(default=(0.25, 0.5), metadata={"gt": 0, "lt": 1})
+    """Shares of the folds after which a trial may be stopped."""
+
+    def __post_init__(self) -> None:
+        if list(self.rungs) != sorted(set(self.rungs)):
+            raise ConfigError("search.rungs must increase", received=repr(list(self.rungs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one trial occupies."""
+
+    cpus: float = field(default=1, metadata={"gt": 0})
+    gpus: float | Literal["auto"] = field(default="auto", metadata={"ge": 0})
+    """Cards per trial, a fraction shares one; auto = 1 where there are cards, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """How the leave-one-subject-out folds of a trial are trained."""
+
+    chunk: int = field(default=1, metadata={"ge": 1})
+    """Folds between two reports; a chunk is computed whole or not at all."""
+    backend: Literal["loop"] = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, resolved and valid."""
+
+    run: Run
+    data: Data
+    macro: Macro
+    preprocess: Preprocess
+    cache: str
+    """`preprocess.cache`: the folder of preprocessed clips."""
+    algorithm: AlgorithmConfig
+    search: Search
+    trial: Trial
+    folds: Folds
+    space: Space
+    fixed: tuple[str, ...] = ()
+    """Paths of the file's search space that an override took out of the search."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested values with the keys of the YAML, as `config.yaml` of a run holds them."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(dataclasses.replace(self, space=Space())))
+        plain["preprocess"]["cache"] = plain.pop("cache")
+        plain["algorithm"] = {"name": self.algorithm.name, **plain["algorithm"]["settings"]}
+        del plain["space"], plain["fixed"]
+        if self.space.parameters:
+            plain["space"] = self.space.to_mapping()
+        if self.fixed:
+            plain["fixed"] = list(self.fixed)
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, file: Path | str = "config.yaml") -> Config:
+        """The configuration that `to_dict` gave, validated again.
+
+        Args:
+            values: Nested plain values.
+            file: Where they were read; errors name it, with lines if it can be read.
+
+        Raises:
+            ConfigError: One rule is broken.
+            Several: More than one is.
+        """
+        from mersearch.config.load import load
+        from mersearch.config.sources import Sources
+
+        return load(values, Sources.of_file(Path(file)))
+
+    def with_parameters(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """The algorithm's settings with the parameters of a trial put in (`algorithm.x.y` → value).
+
+        Raises:
+            ConfigError: A path is no setting of the algorithm.
+        """
+        settings = copy.deepcopy(self.algorithm.settings)
+        problems = [path for path, value in values.items() if not _put(settings, path, value)]
+        raise_all(
+            [
+                ConfigError(
+                    f"{path} is no setting of {self.algorithm.name}", fix="was the algorithm changed?"
+                )
+                for path in problems
+            ]
+        )
+        return settings
+
+    def pinned(self, values: Mapping[str, Value]) -> Config:
+        """This configuration with the parameters of a trial put in and nothing left to search."""
+        algorithm = dataclasses.replace(self.algorithm, settings=self.with_parameters(values))
+        return dataclasses.replace(self, algorithm=algorithm, space=Space(), fixed=())
+
+
+def _put(settings: dict[str, Any], path: str, value: Value) -> bool:
+    root, *parents, name = path.split(".")
+    node: Any = settings if root == "algorithm" else None
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or name not in node:
+        return False
+    node[name] = value
+    return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

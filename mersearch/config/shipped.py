@@ -1,0 +1,47 @@
+"""Where the shipped search spaces are, and which file a SPACE of the command line means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mersearch
+from mersearch.errors import ConfigError
+from mersearch.space.problem import did_you_mean
+
+
+def shipped_spaces() -> Path:
+    """The folder of the shipped search spaces and their groups.
+
+    In an installed package it lies inside `mersearch`, in a checkout beside it.
+
+    Raises:
+        ConfigError: The installation lacks it.
+    """
+    package = Path(mersearch.__file__).resolve().parent
+    for folder in (package / "search_spaces", package.parent / "search_spaces"):
+        if folder.is_dir():
+            return folder
+    raise ConfigError("the shipped search spaces are missing", received=str(package), fix="install again")
+
+
+def space_file(space: str | Path) -> Path:
+    """The YAML file that `space` means: a path, or the name of a shipped one.
+
+    Raises:
+        ConfigError: There is no such file, or it is not called `*.yaml`.
+    """
+    file, shipped = Path(space).expanduser(), shipped_spaces()
+    named = shipped / f"{space}.yaml"
+    if file.suffix == "" and file.name == str(space) and named.is_file():
+        return named
+    if file.is_dir():
+        raise ConfigError(f"{space} is a folder", received=str(space), fix="name a YAML file")
+    if not file.is_file():
+        names = [found.stem for found in shipped.glob("*.yaml")]
+        fix = did_you_mean(str(space), names, "shipped search spaces")
+        raise ConfigError(f"there is no search space {space}", received=str(space), fix=fix)
+    if file.suffix != ".yaml":
+        raise ConfigError(
+            f"{space} is not called *.yaml", received=file.name, fix=f"call it {file.stem}.yaml"
+        )
+    return file

@@ -1,0 +1,98 @@
+"""Which file and line, or which override, set a key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mersearch.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One YAML file of a composition."""
+
+    label: str
+    """How messages name the file."""
+    lines: dict[str, int]
+    """Dotted key in the whole configuration → line, 1-based."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All places of a composition; later files win, and overrides win over files."""
+
+    files: tuple[Source, ...]
+    overrides: tuple[tuple[str, str], ...] = ()
+    """Dotted key and text of each override, in order."""
+
+    @classmethod
+    def of_file(cls, file: Path) -> Sources:
+        """The lines of one file; without lines if it cannot be read."""
+        lines = key_lines(read_yaml(file)) if file.is_file() else {}
+        return cls((Source(label(file), lines),))
+
+    def place(self, path: str) -> str:
+        """Where `path` was set: `file:line`, or `command line: KEY=VALUE`; the closest parent if nowhere."""
+        for key, text in reversed(self.overrides):
+            if path == key or path.startswith(f"{key}."):
+                return f"command line: {text}"
+        parts = path.split(".")
+        for length in range(len(parts), 0, -1):
+            prefix = ".".join(parts[:length])
+            for source in reversed(self.files):
+                if prefix in source.lines:
+                    return f"{source.label}:{source.lines[prefix]}"
+        return self.files[-1].label
+
+
+def label(file: Path) -> str:
+    """The path relative to the current directory where it lies below, else the whole path."""
+    absolute = file.absolute()
+    relative = os.path.relpath(absolute)
+    return str(absolute) if relative.startswith("..") else relative
+
+
+def read_yaml(file: Path) -> yaml.MappingNode:
+    """The top node of a YAML file, not yet turned into values.
+
+    Raises:
+        ConfigError: The file cannot be read, is empty, is no YAML (with line and column) or no mapping.
+    """
+    name = label(file)
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read", received=str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not text in UTF-8", received=str(error)) from error
+    except yaml.YAMLError as error:
+        raise yaml_error(error, name) from error
+    if node is None:
+        raise ConfigError(f"{name} is empty", fix="start from a shipped search space")
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{name} does not hold keys with values", received=str(node.tag).split(":")[-1])
+    return node
+
+
+def yaml_error(error: yaml.YAMLError, name: str) -> ConfigError:
+    """The error of a file that is no YAML, with line and column where they are known."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    return ConfigError(f"{where}: this is not valid YAML", received=str(reason), fix="mend the line named")
+
+
+def key_lines(node: yaml.Node, package: Sequence[str] = ()) -> dict[str, int]:
+    """Line of every key below `node`, by dotted key under `package`."""
+    lines: dict[str, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = [*package, str(key.value)]
+            lines[".".join(path)] = key.start_mark.line + 1
+            lines |= key_lines(value, path)
+    return lines

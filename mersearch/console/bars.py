@@ -1,0 +1,63 @@
+"""Progress of what runs in this process: a bar on a terminal, a line per quarter elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from mersearch.console.screen import Screen
+from mersearch.store import Progress as SearchProgress
+
+Report = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and out of how much."""
+
+
+@contextmanager
+def preparing(file: TextIO | None = None) -> Iterator[Report]:
+    """Shows the progress of one task after another; yields `report(what, done, total)`."""
+    screen = Screen(file)
+    if not screen.live:
+        yield _Quarters(screen)
+        return
+    columns = (
+        TextColumn("{task.description:28}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=screen.rich) as bars:
+        yield _Bars(bars)
+
+
+@contextmanager
+def evaluating(folds: int, file: TextIO | None = None) -> Iterator[Callable[[SearchProgress], None]]:
+    """Shows the folds of the only trial of a run."""
+    with preparing(file) as report:
+        report("folds", 0, folds)
+        yield lambda progress: report("folds", progress.folds_done, folds)
+
+
+class _Bars:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total)
+
+
+class _Quarters:
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._said: dict[str, int] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        quarter = 4 * done // max(1, total)
+        if quarter > self._said.get(what, -1):
+            self._said[what] = quarter
+            self._screen.log(f"{what}: {done} of {total}")

@@ -1,0 +1,84 @@
+"""The live picture of a search: two lines of numbers over a table of trials."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from mersearch.console.text import counts, duration
+from mersearch.store import Progress, TrialProgress
+
+ROWS = 12
+"""Trials shown, besides running ones."""
+STYLES = {"running": "cyan", "complete": "green", "stopped": "yellow", "failed": "red"}
+WIDTHS = {"trial": 5, "state": 8, "bar": 16, "folds": 7, "score": 8}
+
+
+def dashboard(
+    progress: Progress, *, name: str, metric: str, elapsed: float, left: float | None, rows: int = ROWS
+) -> RenderableType:
+    """The whole picture, at most as wide as the terminal.
+
+    Args:
+        progress: what to show.
+        name: of the run.
+        metric: heads the column of scores: partial while a trial runs or where it was stopped.
+        elapsed: seconds since the command started.
+        left: expected seconds to the end, if known.
+        rows: trials shown, besides running ones.
+    """
+    return Group(*_heading(progress, name, metric, elapsed, left), _table(progress, metric, rows))
+
+
+def _heading(progress: Progress, name: str, metric: str, elapsed: float, left: float | None) -> list[Text]:
+    over = len(progress.trials) - progress.count("running")
+    best = "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
+    end = "" if left is None else f"   left about {duration(left)}"
+    return [
+        Text(f"{name}: {over} of {progress.planned} trials over", "bold", no_wrap=True, overflow="crop"),
+        Text(f"{progress.count('running')} running, {counts(progress)}", no_wrap=True, overflow="crop"),
+        Text(
+            f"elapsed {duration(elapsed)}{end}   best {metric} {best}",
+            no_wrap=True,
+            overflow="crop",
+            end="\n\n",
+        ),
+    ]
+
+
+def _table(progress: Progress, metric: str, rows: int) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
+    table.add_column("trial", justify="right", width=WIDTHS["trial"])
+    table.add_column("state", width=WIDTHS["state"])
+    table.add_column("folds", width=WIDTHS["bar"])
+    table.add_column("", justify="right", width=WIDTHS["folds"])
+    table.add_column(metric, justify="right", width=WIDTHS["score"])
+    table.add_column("", ratio=1, no_wrap=True, overflow="crop")
+    shown = progress.trials[-rows:] if rows else ()
+    for trial in (*_earlier(progress, len(shown)), *shown):
+        best = progress.best is not None and progress.best[0] == trial.trial
+        table.add_row(*_row(trial, progress.folds, best), style="bold" if best else None)
+    return table
+
+
+def _earlier(progress: Progress, shown: int) -> list[TrialProgress]:
+    """Running trials above the last ones, as after a resume."""
+    return [trial for trial in progress.trials[: len(progress.trials) - shown] if trial.state == "running"]
+
+
+def _row(trial: TrialProgress, folds: int, best: bool) -> tuple[RenderableType, ...]:
+    return (
+        str(trial.trial),
+        Text(trial.state, STYLES[trial.state]),
+        ProgressBar(total=folds, completed=trial.folds, width=WIDTHS["bar"], finished_style="green"),
+        f"{trial.folds}/{folds}",
+        "" if trial.score is None else f"{trial.score:.3f}",
+        Text("best" if best else _reason(trial), "green" if best else "dim"),
+    )
+
+
+def _reason(trial: TrialProgress) -> str:
+    """The beginning of why a trial was stopped, which fits; why it failed, as far as it fits."""
+    return trial.why.partition(",")[0] if trial.state == "stopped" else trial.why

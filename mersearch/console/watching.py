@@ -1,0 +1,90 @@
+"""Shows a search while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Self, TextIO
+
+from rich.live import Live
+
+from mersearch.console.screen import Screen
+from mersearch.console.table import ROWS, dashboard
+from mersearch.console.text import events
+from mersearch.store import Progress
+
+PERIOD = 0.25
+"""Seconds between two pictures when nothing happens."""
+AROUND = 8
+"""Lines of a terminal that are not trials."""
+
+
+class Watching:
+    """A context: a table that is redrawn in place on a terminal, else one line per event.
+
+    Args:
+        name: of the run.
+        metric: what is maximised.
+        file: instead of standard output.
+        clock: seconds, for elapsed times.
+        now: time of day, for log lines.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        metric: str,
+        *,
+        file: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self._name, self._metric, self._clock = name, metric, clock
+        self._screen = Screen(file, now)
+        self._live = Live(console=self._screen.rich, auto_refresh=False) if self._screen.live else None
+        self._start = self._event = self._drawn = clock()
+        self._last: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Show what is new at once; on a terminal also the time, every `PERIOD` seconds."""
+        if self._live is not None:
+            self._draw(self._live, progress)
+        elif progress is not self._last:
+            for line in events(self._last, progress, self._metric):
+                self._screen.log(line)
+        self._last = progress
+
+    def notice(self, text: str) -> None:
+        """A line of its own, above the table."""
+        self._screen.log(text)
+
+    def _draw(self, live: Live, progress: Progress) -> None:
+        now = self._clock()
+        if progress is not self._last:
+            self._event = now
+        elif now - self._drawn < PERIOD:
+            return
+        self._drawn = now
+        left = None if progress.remaining is None else max(0.0, progress.remaining - (now - self._event))
+        rows = max(1, min(ROWS, self._screen.rich.height - AROUND))
+        live.update(
+            dashboard(
+                progress,
+                name=self._name,
+                metric=self._metric,
+                elapsed=now - self._start,
+                left=left,
+                rows=rows,
+            ),
+            refresh=True,
+        )

@@ -1,0 +1,154 @@
+"""Writes a whole synthetic database to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+
+from mersearch import seeds
+from mersearch.data.synthetic import casme2, ckplus, course, head, identity, render, truth
+from mersearch.data.synthetic.plan import ClipPlan, Layout, Order
+from mersearch.errors import DataError
+
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (casme2.LAYOUT, ckplus.LAYOUT)}
+OVERSAMPLING = 2.0
+"""Pixels of the painted face per pixel of the picture."""
+NOISE = 1.8
+"""Standard deviation of the sensor noise at difficulty 1, in grey levels."""
+_BATCH = 10
+
+
+def synthesize(
+    out: Path,
+    layout: str,
+    *,
+    subjects: int,
+    seed: int,
+    difficulty: float = 1.0,
+    clips: int | None = None,
+    quirks: bool = True,
+    size: float = 1.0,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a database of invented people in the layout of a real one, with the truth in `<out>/truth`.
+
+    The same arguments give the same bytes, with any number of workers.
+
+    Args:
+        out: the database root; must not exist or be empty.
+        layout: `casme2` or `ckplus`.
+        subjects: number of people.
+        seed: everything follows from it; people of two layouts or seeds are different people.
+        difficulty: scales noise, drift, blinks and changes of light up and motion down; 0.5 is easy, 2 hard.
+        clips: number of clips in all; None lets the real distribution of clips per subject decide.
+        quirks: whether the oddities of the real files are reproduced.
+        size: scale of the pictures; 2 is about the size of the real ones.
+        workers: processes to use.
+        progress: called with (clips done, clips in all) in the calling process.
+
+    Returns:
+        `out`.
+
+    Raises:
+        DataError: an argument is out of its range, or `out` holds files.
+    """
+    order = Order(subjects, clips, seed, difficulty, quirks, size)
+    _check(out, layout, order, workers)
+    clip_plans = LAYOUTS[layout].plan(order)
+    out.mkdir(parents=True, exist_ok=True)
+    truths: list[truth.Truth] = []
+    for done in _run(_batches(out, layout, order, clip_plans), workers):
+        truths += done
+        if progress is not None:
+            progress(len(truths), len(clip_plans))
+    LAYOUTS[layout].annotate(out, clip_plans, order)
+    people = {
+        name: identity.draw(layout, name, seed) for name in dict.fromkeys(c.subject for c in clip_plans)
+    }
+    truth.write(out, layout, order, truths, people)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Clips of one subject, painted once."""
+
+    out: Path
+    layout: str
+    order: Order
+    clips: tuple[ClipPlan, ...]
+
+
+def _check(out: Path, layout: str, order: Order, workers: int) -> None:
+    if layout not in LAYOUTS:
+        raise DataError(
+            "no such layout of a synthetic database", received=layout, fix=f"use {', '.join(LAYOUTS)}"
+        )
+    for name, value, least in (("subjects", order.subjects, 1), ("workers", workers, 1)):
+        if value < least:
+            raise DataError(f"{name} is at least {least}", received=str(value))
+    if order.clips is not None and order.clips < order.subjects:
+        raise DataError(
+            "every subject has at least one clip",
+            received=f"{order.clips} clips for {order.subjects} subjects",
+        )
+    for name, number in (("difficulty", order.difficulty), ("size", order.size)):
+        if not 0.1 <= number <= 10.0:
+            raise DataError(f"{name} lies between 0.1 and 10", received=str(number))
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(
+            "the database root is a new or empty folder", received=str(out), fix="name another folder"
+        )
+
+
+def _batches(out: Path, layout: str, order: Order, clips: tuple[ClipPlan, ...]) -> list[_Batch]:
+    batches = []
+    for _, group in groupby(clips, key=lambda clip: clip.subject):
+        mine = tuple(group)
+        batches += [_Batch(out, layout, order, mine[i : i + _BATCH]) for i in range(0, len(mine), _BATCH)]
+    return batches
+
+
+def _run(batches: list[_Batch], workers: int) -> Iterator[list[truth.Truth]]:
+    if workers == 1:
+        yield from map(_write_batch, batches)
+        return
+    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_write_batch, batches)
+
+
+def _write_batch(batch: _Batch) -> list[truth.Truth]:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return list(_write_clips(batch))
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _write_clips(batch: _Batch) -> Iterable[truth.Truth]:
+    order, camera = batch.order, LAYOUTS[batch.layout].camera(batch.order.size)
+    person = identity.draw(batch.layout, batch.clips[0].subject, order.seed)
+    layers = head.paint(person, OVERSAMPLING * max(camera.zoom), camera.area)
+    for clip in batch.clips:
+        rng = seeds.generator("synthetic", "film", batch.layout, clip.key, order.seed)
+        path = course.draw(clip, camera, order.difficulty, rng)
+        scene = render.set_up(person, layers, clip, camera, rng)
+        pictures = render.film(scene, path, camera, NOISE * order.difficulty, rng)
+        (batch.out / clip.frames).parent.mkdir(parents=True, exist_ok=True)
+        for name, picture in zip(clip.paths, pictures, strict=True):
+            _write_image(batch.out / name, picture)
+        yield truth.of_clip(person, clip, path)
+
+
+def _write_image(path: Path, picture: render.Image) -> None:
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    _, encoded = cv2.imencode(path.suffix, picture, options)
+    path.write_bytes(encoded.tobytes())

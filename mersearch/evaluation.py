@@ -1,0 +1,128 @@
+"""Full leave-one-subject-out evaluation of one configuration, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mersearch.errors import NothingRan, TrialFailure
+from mersearch.metrics import METRICS, class_f1
+
+if TYPE_CHECKING:
+    from mersearch.opening import Opened
+    from mersearch.search.session import Session
+    from mersearch.store import Progress, Trial
+
+    OnProgress = Callable[[Progress], None]
+
+NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The scores of all held-out clips together."""
+
+    values: dict[str, float]
+    """Metric → score from the pooled confusion."""
+    per_class: dict[str, float]
+    """Class → F1."""
+    clips: int
+
+
+def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
+    """Train and predict every fold that is not stored yet; the trial with all folds.
+
+    Raises:
+        NothingRan: the configuration cannot be trained.
+        RunError: another process works on the run.
+        Interrupted: the disk is full.
+    """
+    from mersearch.search.policy import NoStopping
+    from mersearch.search.session import Session
+    from mersearch.space import Space
+
+    config = opened.config
+    with opened.run.writer() as writer:
+        session = Session(
+            writer,
+            space=Space(),
+            trials=1,
+            metric=config.search.metric,
+            policy=NoStopping(),
+            seed=config.run.seed,
+            sampler="random",
+        )
+        proposal = session.next_trial()
+        if proposal is not None:
+            _train(opened, session, proposal.trial, proposal.done, on_progress)
+        best = session.best()
+        if best is None:
+            raise NothingRan(
+                "the configuration cannot be trained",
+                received=writer.state.trials[0].ended.why if writer.state.trials[0].ended else "no result",
+                fix="change the configuration; a failed evaluation keeps its run directory, so name another run.name",
+            )
+        return best
+
+
+def _train(opened: Opened, session: Session, trial: int, done: int, on_progress: OnProgress) -> None:
+    worker = opened.study.open()
+    worker.start({})
+    going = True
+    while going:
+        subjects = session.plan.next_chunk(done)
+        try:
+            folds = worker.train(trial, subjects, done // session.plan.chunk, attempt=0)
+        except TrialFailure as failure:
+            session.fail(trial, " ".join(str(failure).split()))
+            return
+        going = session.report(trial, folds)
+        done += len(subjects)
+        on_progress(session.progress())
+
+
+def scores(trial: Trial, classes: tuple[str, ...]) -> Scores:
+    """Pooled scores of a trial over its finished folds."""
+    counts = trial.confusions[-1]
+    per_class = dict(zip(classes, (float(value) for value in class_f1(counts)), strict=True))
+    return Scores({name: METRICS[name](counts) for name in METRICS}, per_class, int(np.sum(counts)))
+
+
+def report(opened: Opened, trial: Trial, file: Path) -> list[str]:
+    """The lines that `evaluate` prints: scores, and how they compare with those that the file carries."""
+    from mersearch.numerics import difference
+
+    found = scores(trial, opened.run.plan.classes)
+    lines = [
+        f"{opened.run.name}: {len(opened.run.plan)} folds, {found.clips} clips"
+        + (", synthetic data" if opened.config.data.synthetic else ""),
+        *(f"  {NAMES[name]:9s} {value:.4f}" for name, value in found.values.items()),
+        "  F1 per class: " + ", ".join(f"{name} {value:.3f}" for name, value in found.per_class.items()),
+    ]
+    carried = _carried(file)
+    if carried:
+        same = all(carried[name] == value for name, value in found.values.items())
+        other = difference(carried["mode"], opened.run.provenance["mode"])
+        if same:
+            lines.append(f"The same scores as in {carried['run']}, trial {carried['trial']}.")
+        else:
+            stored = ", ".join(f"{NAMES[name]} {carried[name]:.4f}" for name in METRICS)
+            why = (
+                f"another numeric mode: {'; '.join(other)}"
+                if other
+                else "the configuration, code or data changed"
+            )
+            lines.append(f"In {carried['run']}, trial {carried['trial']} had {stored} ({why}).")
+    return [*lines, f"The predictions are in {opened.run.path / 'folds.jsonl'}."]
+
+
+def _carried(file: Path) -> dict[str, Any]:
+    import yaml
+
+    values = yaml.safe_load(file.read_text()) or {}
+    carried: dict[str, Any] = values.get("exported") or {}
+    return carried

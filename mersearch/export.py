@@ -1,0 +1,100 @@
+"""The best configurations of a run as YAML files that run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from mersearch.config.records import Config
+from mersearch.errors import RunError
+from mersearch.metrics import METRICS
+from mersearch.store import RunDirectory, Trial
+from mersearch.store.files import replace
+from mersearch.store.writer import yaml_bytes
+
+
+def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> list[Path]:
+    """Write the configurations of the `top` complete trials, the best first.
+
+    Args:
+        run: a run with at least one complete trial.
+        top: how many; fewer where fewer trials are complete.
+        folder: where to; `<run>/export` by default.
+
+    Returns:
+        `best.yaml`, `best-2.yaml`, …
+
+    Raises:
+        RunError: no trial is complete, or the folder is not writable.
+    """
+    config = Config.from_dict(run.config, file=run.path / "config.yaml")
+    ranked = ranking(run, config.search.metric)
+    if not ranked:
+        raise RunError(
+            "only a trial with all folds can be exported",
+            received=f"{run.path}: no trial is complete",
+            fix=f"go on with the search: mersearch resume {run.path}",
+        )
+    target = folder or run.path / "export"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError("the export folder is writable", received=f"{target}: {error.strerror}") from error
+    files = []
+    for place, trial in enumerate(ranked[:top], 1):
+        file = target / ("best.yaml" if place == 1 else f"best-{place}.yaml")
+        replace(
+            file,
+            _header(run, trial, place, len(ranked), file) + yaml_bytes(_values(run, config, trial)),
+            run.path,
+        )
+        files.append(file)
+    return files
+
+
+def ranking(run: RunDirectory, metric: str) -> list[Trial]:
+    """The complete trials, the best first, the lower number on a tie."""
+    complete = run.read().in_state("complete")
+    return sorted(complete, key=lambda trial: (-METRICS[metric](trial.confusions[-1]), trial.number))
+
+
+def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
+    pinned = config.pinned(trial.parameters)
+    here = dataclasses.replace(
+        pinned,
+        run=dataclasses.replace(pinned.run, name=f"{run.name}-trial{trial.number}"),
+        data=dataclasses.replace(pinned.data, root=_absolute(pinned.data.root)),
+        macro=dataclasses.replace(
+            pinned.macro, root=None if pinned.macro.root is None else _absolute(pinned.macro.root)
+        ),
+        cache=_absolute(pinned.cache),
+    )
+    scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
+    return {
+        "exported": {
+            "run": run.name,
+            "trial": trial.number,
+            **scores,
+            "data": run.provenance["data"]["digest"],
+            "mode": run.provenance["mode"],
+        },
+        **here.to_dict(),
+    }
+
+
+def _header(run: RunDirectory, trial: Trial, place: int, complete: int, file: Path) -> bytes:
+    which = "best" if place == 1 else f"number {place}"
+    text = (
+        f"The {which} of {complete} complete configurations of the run {run.name} (trial {trial.number}), with every "
+        "key resolved. The scores under `exported` are those of the search itself: the best of many trials looks "
+        "better than it is."
+    )
+    commands = (f"mersearch evaluate {file}", f"mersearch train {file} -o model.safetensors")
+    lines = [*textwrap.wrap(text, 100), *commands]
+    return "".join(f"# {line}\n" for line in lines).encode()
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())

@@ -1,0 +1,118 @@
+"""A search from an opened run to its last line: the lease, Ray, the session and what the user sees."""
+
+from __future__ import annotations
+
+import time
+
+from mersearch.config.records import Config
+from mersearch.console import Watching, closing, opening
+from mersearch.opening import Opened
+from mersearch.search.asha import Asha
+from mersearch.search.engine import run_search
+from mersearch.search.policy import NoStopping, Policy
+from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.session import Session
+from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
+from mersearch.store import RunWriter, progress
+
+
+def search(opened: Opened, address: str | None) -> None:
+    """Run a search or go on with it until every trial is over, and say what came out.
+
+    Args:
+        opened: the run.
+        address: of Ray; None for `RAY_ADDRESS`, or for a private Ray on this machine.
+
+    Raises:
+        RunError: another process works on the run.
+        ClusterError: Ray cannot be reached or started.
+        NothingRan: every trial failed.
+        Interrupted: stopped, with everything finished kept.
+    """
+    config, start = opened.config, time.monotonic()
+    with opened.run.writer() as writer:
+        writer.write_config(config.to_dict())
+        now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
+        if not now.finished:
+            _run(opened, writer, address)
+        _say(closing_lines(opened, writer, time.monotonic() - start))
+
+
+def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
+    """The last lines of a search."""
+    search = opened.config.search
+    best = writer.state.best(search.metric)
+    return closing(
+        progress(writer.state, metric=search.metric, planned=search.trials),
+        run=opened.run.path,
+        metric=search.metric,
+        parameters=best.parameters if best else None,
+        seconds=seconds,
+        synthetic=_synthetic(opened.config),
+    )
+
+
+def policy(config: Config) -> Policy:
+    """The rule by which trials are stopped between folds."""
+    search = config.search
+    if search.scheduler == "none":
+        return NoStopping()
+    return Asha(eta=search.eta, rungs=search.rungs, min_peers=search.min_peers)
+
+
+def _run(opened: Opened, writer: RunWriter, address: str | None) -> None:
+    config = opened.config
+    threads = int(opened.study.mode["threads"])
+    cards = local_cards()
+    with cluster(address, cpus=local_cores(), gpus=cards, threads=threads) as on:
+        slots = _slots(config, on)
+        done = progress(writer.state, metric=config.search.metric, planned=config.search.trials).folds_done
+        _say(
+            opening(
+                run=opened.run.path,
+                trials=config.search.trials,
+                folds=len(opened.run.plan),
+                done=done,
+                slots=slots.count,
+                device=str(opened.study.mode["device"]),
+                synthetic=_synthetic(config),
+            )
+        )
+        session = Session(
+            writer,
+            space=config.space,
+            trials=config.search.trials,
+            metric=config.search.metric,
+            policy=policy(config),
+            seed=config.run.seed,
+            sampler=config.search.sampler,
+            slots=slots.count,
+        )
+        with Watching(opened.run.name, config.search.metric) as watcher:
+            for remark in opened.remarks:
+                watcher.notice(remark)
+            run_search(
+                session,
+                opened.study,
+                on,
+                slots,
+                run=opened.run.path,
+                metric=config.search.metric,
+                watcher=watcher,
+            )
+
+
+def _slots(config: Config, on: Cluster) -> Slots:
+    trial, concurrency = config.trial, config.search.concurrency
+    if on.private:
+        return local_slots(trial.cpus, trial.gpus, concurrency)
+    return cluster_slots(trial.cpus, trial.gpus, concurrency, cores=on.cpus, cards=on.gpus)
+
+
+def _synthetic(config: Config) -> tuple[str, ...]:
+    sources = (config.data.synthetic, config.macro.synthetic)
+    return tuple(source.layout for source in sources if source is not None)
+
+
+def _say(lines: list[str]) -> None:
+    print("\n".join(lines), flush=True)

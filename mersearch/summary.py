@@ -1,0 +1,83 @@
+"""What `status` tells about a run; needs numpy and the standard library only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mersearch.metrics import METRICS
+from mersearch.store import Progress, RunDirectory, RunState, Trial, progress
+
+ROWS = 10
+"""Trials that the text names."""
+
+
+def facts(run: RunDirectory) -> dict[str, Any]:
+    """Everything that `status --json` prints."""
+    search, state = run.config["search"], run.read()
+    metric = search["metric"]
+    now = progress(state, metric=metric, planned=search["trials"])
+    best = state.best(metric)
+    return {
+        "run": run.name,
+        "path": str(run.path),
+        "finished": now.finished,
+        "metric": metric,
+        "trials": {
+            "planned": now.planned,
+            **{name: now.count(name) for name in ("running", "complete", "stopped", "failed")},
+        },
+        "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
+        "best": None if best is None else _best(best),
+        "synthetic": run.provenance["data"]["synthetic"],
+    }
+
+
+def _best(trial: Trial) -> dict[str, Any]:
+    scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
+    return {"trial": trial.number, "scores": scores, "parameters": trial.parameters}
+
+
+def text(run: RunDirectory) -> list[str]:
+    """The lines that `status` prints, at most 80 columns."""
+    state, found = run.read(), facts(run)
+    metric, counts = found["metric"], found["trials"]
+    begun = counts["planned"] - sum(counts[name] for name in ("running", "complete", "stopped", "failed"))
+    lines = [
+        f"{run.name}: {'finished' if found['finished'] else 'not finished'}"
+        + (", on synthetic data" if found["synthetic"] else ""),
+        f"  trials   {counts['complete']} complete, {counts['stopped']} stopped early, {counts['failed']} failed, "
+        f"{counts['running']} open, {begun} to come",
+        f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
+        + (f", {found['folds']['seconds']:.1f} s each" if found["folds"]["seconds"] else ""),
+    ]
+    lines += _ranking(state, progress(state, metric=metric, planned=counts["planned"]), metric)
+    lines += ["", f"  next: {_next(run, found)}"]
+    return lines
+
+
+def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
+    rows = sorted(now.trials, key=lambda row: (-row.folds, -(row.score or 0.0), row.trial))[:ROWS]
+    if not rows:
+        return ["", "  no trial yet"]
+    lines = ["", f"  trial  state     folds  {metric}"]
+    for row in rows:
+        score = "     –" if row.score is None else f"{row.score:6.3f}"
+        partial = "" if row.folds == now.folds else "  (partial)"
+        lines.append(f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}{partial}")
+    if len(now.trials) > len(rows):
+        lines.append(f"  … and {len(now.trials) - len(rows)} more")
+    best = state.best(metric)
+    if best is not None:
+        lines += ["", f"  best: trial {best.number}, " + _scores(best)]
+        lines += ["  (the best of many trials looks better than it is)"]
+    return lines
+
+
+def _scores(trial: Trial) -> str:
+    names = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+    return ", ".join(f"{names[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
+
+
+def _next(run: RunDirectory, found: dict[str, Any]) -> str:
+    command = "export" if found["finished"] and found["best"] else "resume"
+    return f"mersearch {command} {run.path}"

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+import mersearch
+from mersearch.algorithm import settings_from
+from mersearch.config import algorithm_class, compose, shipped_spaces
+from mersearch.errors import ConfigError
+from mersearch.space import Choice, Dimension, Int, Space, Value, is_active
+
+SPACES = sorted(file.stem for file in shipped_spaces().glob("*.yaml"))
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package as a wheel lays it out, with the search spaces inside."""
+    package = tmp_path / "site-packages" / "mersearch"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(mersearch, "__file__", str(package / "__init__.py"))
+    return package
+
+
+def test_a_checkout_has_the_spaces_beside_the_package() -> None:
+    assert shipped_spaces() == Path(mersearch.__file__).resolve().parents[1] / "search_spaces"
+
+
+def test_an_installed_package_has_the_spaces_inside(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "search_spaces", installed / "search_spaces")
+    monkeypatch.chdir(tmp_path)
+    assert shipped_spaces() == installed / "search_spaces"
+    assert compose("quintuplet").run.name == "quintuplet"
+
+
+def test_an_installation_without_spaces_says_so(installed: Path) -> None:
+    with pytest.raises(ConfigError, match="the shipped search spaces are missing"):
+        shipped_spaces()
+
+
+def test_a_file_in_the_current_directory_is_named_with_its_suffix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("quintuplet.yaml").write_text("defaults: [quintuplet]\n")
+    Path("quintuplet").mkdir()
+    assert compose("quintuplet").space.parameters
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_shipped_space_is_headed_and_every_range_has_a_reason(name: str) -> None:
+    text = (shipped_spaces() / f"{name}.yaml").read_text()
+    assert all(f"# {word}: " in text for word in ("Purpose", "Command", "Cost"))
+    config = compose(name)
+    assert config.space.parameters
+    for dimension in config.space.parameters:
+        assert dimension.why.endswith("."), dimension.path
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_point_of_a_shipped_space_makes_settings(name: str) -> None:
+    config, rng = compose(name), random.Random(0)
+    cls = algorithm_class(config.algorithm.name)
+    for _ in range(100):
+        point = draw(config.space, rng)
+        config.space.validate(point)
+        settings_from(cls.Settings, config.with_parameters(point))
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [
+        (folder.name, file.stem)
+        for folder in shipped_spaces().iterdir()
+        if folder.is_dir()
+        for file in folder.glob("*.yaml")
+    ],
+)
+def test_every_shipped_group_composes(group: str, option: str) -> None:
+    roots = {"data": ["data.root=here"], "macro": ["macro.root=here"] if option != "none" else []}
+    compose("quintuplet", [f"{group}={option}", *roots.get(group, [])])
+
+
+def draw(space: Space, rng: random.Random) -> dict[str, Value]:
+    point: dict[str, Value] = {}
+    for dimension in space.parameters:
+        if is_active(dimension, point):
+            point[dimension.path] = pick(dimension, rng)
+    return point
+
+
+def pick(dimension: Dimension, rng: random.Random) -> Value:
+    if isinstance(dimension, Choice):
+        return rng.choice(dimension.choices)
+    if isinstance(dimension, Int):
+        return rng.randrange(dimension.low, dimension.high + 1, dimension.step)
+    return rng.uniform(dimension.low, dimension.high)
+
+
+def test_the_file_in_the_documentation_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "search-spaces.md").read_text()
+    (tmp_path / "mine.yaml").write_text(document.split("```yaml\n")[1].split("```")[0])
+    monkeypatch.chdir(tmp_path)
+    config = compose("mine.yaml", ["data.root=x", "macro.root=y"])
+    assert config.space.paths[-1] == "algorithm.quintuplet.margin_macro"
+    assert (config.search.trials, config.preprocess.frames) == (100, 16)

@@ -1,0 +1,107 @@
+"""Who shows what: skew over classes and subjects, without painting a face."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mersearch.data.synthetic import casme2, ckplus, labels, population
+from mersearch.data.synthetic.plan import Order
+
+FIVE = ("happiness", "disgust", "repression", "surprise", "others")
+
+
+def order(subjects: int, seed: int, clips: int | None = None, difficulty: float = 1.0) -> Order:
+    return Order(subjects, clips, seed, difficulty, quirks=True, size=1.0)
+
+
+def test_casme2_sizes_are_as_skewed_as_the_real_ones() -> None:
+    clips = casme2.plan(order(26, 0))
+    sizes = Counter(clip.subject for clip in clips)
+    assert len(sizes) == 26
+    assert 8.5 <= len(clips) / 26 <= 10.5
+    assert min(sizes.values()) == 2
+    assert 25 <= max(sizes.values()) <= 35
+
+
+def test_casme2_classes_keep_the_real_proportions() -> None:
+    clips = casme2.plan(order(26, 0))
+    counts = Counter(clip.emotion for clip in clips)
+    for name, real in labels.CASME2_COUNTS.items():
+        assert abs(counts[name] - real / 255 * len(clips)) <= 1.5
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("subjects", [4, 8])
+def test_every_scored_class_reaches_two_subjects(subjects: int, seed: int) -> None:
+    who: dict[str | None, set[str]] = {}
+    for clip in casme2.plan(order(subjects, seed)):
+        who.setdefault(clip.emotion, set()).add(clip.subject)
+    assert all(len(who[name]) >= 2 for name in FIVE)
+    assert "sadness" in who
+
+
+def test_names_are_unique_and_frames_do_not_collide() -> None:
+    for layout in (casme2, ckplus):
+        clips = layout.plan(order(20, 1))
+        paths = [path for clip in clips for path in clip.paths]
+        assert len({clip.key for clip in clips}) == len(clips)
+        assert len(set(paths)) == len(paths)
+
+
+def test_no_clip_bears_the_name_of_a_real_clip_that_needs_a_repair() -> None:
+    real = {"05/EP09_05f", "05/EP16_04f", "09/EP02_02f", "24/EP02_07", "16/EP01_08"}
+    for seed in range(5):
+        assert not real & {clip.key for clip in casme2.plan(order(26, seed))}
+
+
+def test_the_classes_of_ckplus_and_its_unlabelled_share_are_the_real_ones() -> None:
+    clips = ckplus.plan(order(123, 0))
+    assert 4.3 <= len(clips) / 123 <= 5.3
+    named = Counter(clip.emotion for clip in clips if clip.emotion is not None)
+    labelled = sum(named.values())
+    assert labelled == round(0.55 * len(clips))
+    for name, real in labels.CKPLUS_COUNTS.items():
+        assert abs(named[name] - real / 327 * labelled) <= 1.5
+
+
+def test_action_unit_4_is_shared_by_disgust_and_others_as_in_casme2() -> None:
+    def share(emotion: str) -> float:
+        weights = labels.CASME2_UNITS[emotion]
+        having = sum(w for cell, w in weights.items() if 4 in {number for number, _ in labels.sides(cell)})
+        return having / sum(weights.values())
+
+    assert share("disgust") == pytest.approx(59 / 63, abs=0.06)
+    assert share("others") == pytest.approx(67 / 99, abs=0.06)
+
+
+def test_motion_falls_and_unrest_grows_with_difficulty() -> None:
+    easy, hard = (casme2.plan(order(6, 0, difficulty=d)) for d in (0.5, 2.0))
+    for a, b in zip(easy, hard, strict=True):
+        assert [u.number for u in a.units] == [u.number for u in b.units]
+        assert all(u.amplitude >= v.amplitude for u, v in zip(a.units, b.units, strict=True))
+        assert all(u.amplitude <= v.amplitude for u, v in zip(a.incidental, b.incidental, strict=True))
+
+
+def test_largest_remainder_is_within_one_of_the_exact_share() -> None:
+    rng = np.random.default_rng(0)
+    for total in (0, 1, 7, 100):
+        weights = rng.random(6)
+        parts = population.largest_remainder(weights, total)
+        assert parts.sum() == total
+        assert (np.abs(parts - weights / weights.sum() * total) < 1).all()
+
+
+def test_assignment_keeps_both_margins() -> None:
+    rng = np.random.default_rng(0)
+    given = population.assign([5, 2, 3], {"a": 6, "b": 3, "c": 1}, ("b",), 0.5, rng)
+    assert [len(mine) for mine in given] == [5, 2, 3]
+    assert Counter(name for mine in given for name in mine) == {"a": 6, "b": 3, "c": 1}
+    assert sum("b" in mine for mine in given) >= 2
+
+
+def test_a_cell_names_numbers_and_sides() -> None:
+    assert labels.sides("4+L10") == [(4, "both"), (10, "left")]
+    assert labels.sides("R1+R2") == [(1, "right"), (2, "right")]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mersearch.errors import ClusterError, DataError, Interrupted
+from mersearch.search.bridge import Bridge, Leave
+from mersearch.search.engine import _signals
+from mersearch.search.events import Events
+from mersearch.search.session import Session
+from mersearch.search.worker import Report
+from mersearch.store import RunDirectory
+from tests.jobs import Notebook
+from tests.runs import a_run, a_session, train
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return a_run(tmp_path / "run")
+
+
+@pytest.fixture
+def session(run: RunDirectory) -> Iterator[Session]:
+    with a_session(run) as session:
+        yield session
+
+
+@pytest.fixture
+def notes() -> Notebook:
+    return Notebook()
+
+
+@pytest.fixture
+def bridge(run: RunDirectory, session: Session, notes: Notebook) -> Iterator[Bridge]:
+    events = Events(run.path, "uf1")
+    yield Bridge(session, run.path, events, notes, lambda: "")
+    events.close()
+
+
+def chunk(run: RunDirectory, bridge: Bridge) -> Report:
+    proposal = bridge.next_trial()
+    assert proposal is not None
+    return Report((train(run.plan, proposal.trial, proposal.parameters, run.plan.subjects[0]),))
+
+
+def test_every_event_is_shown_with_the_progress_it_led_to(
+    run: RunDirectory, bridge: Bridge, notes: Notebook
+) -> None:
+    report = chunk(run, bridge)
+    assert bridge.report(0, report)
+    assert not bridge.report(0, Report(failure="it diverged"))
+    assert [[(t.state, t.folds) for t in seen.trials] for seen in notes.seen] == [
+        [("running", 0)],
+        [("running", 1)],
+        [("failed", 1)],
+    ]
+
+
+def test_the_traceback_of_a_bug_is_kept_in_the_run(run: RunDirectory, bridge: Bridge) -> None:
+    chunk(run, bridge)
+    bridge.report(0, Report(failure="KeyError: 'x'", traceback="Traceback …\nKeyError: 'x'\n"))
+    assert run.read().trials[0].why == "KeyError: 'x'"
+    assert (run.path / "failures" / "00000.txt").read_text() == "Traceback …\nKeyError: 'x'\n"
+
+
+def test_a_worker_that_cannot_work_ends_the_search_and_fails_no_trial(
+    run: RunDirectory, bridge: Bridge
+) -> None:
+    chunk(run, bridge)
+    error = DataError("data can be read", received="/nowhere")
+    with pytest.raises(Leave) as caught:
+        bridge.report(0, Report(unusable=error))
+    assert caught.value.error is error
+    assert run.read().trials[0].state == "running"
+
+
+def test_a_trial_that_kills_its_workers_fails_where_other_chunks_were_finished_before(
+    run: RunDirectory, bridge: Bridge
+) -> None:
+    bridge.report(0, chunk(run, bridge))
+    bridge.crashed(0, "killed, out of memory or crashed")
+    assert run.read().trials[0].state == "failed"
+    assert "worker after worker died: killed" in run.read().trials[0].why
+
+
+def test_workers_that_die_before_any_chunk_is_finished_end_the_search(
+    run: RunDirectory, bridge: Bridge
+) -> None:
+    chunk(run, bridge)
+    with pytest.raises(Leave) as caught:
+        bridge.crashed(0, "ModuleNotFoundError: no module named 'mine'")
+    assert isinstance(caught.value.error, ClusterError)
+    assert "no module named 'mine'" in str(caught.value.error)
+    assert run.read().trials[0].state == "running"
+
+
+def test_an_error_of_the_session_leaves_as_itself_past_every_except_of_tune(
+    run: RunDirectory, bridge: Bridge, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Interrupted("disk full", received=os.strerror(errno.ENOSPC))
+
+    def refuse(*_: Any) -> bool:
+        raise full
+
+    report = chunk(run, bridge)
+    monkeypatch.setattr(session, "report", refuse)
+    with pytest.raises(Leave) as caught:
+        bridge.report(0, report)
+    assert caught.value.error is full
+    assert not isinstance(caught.value, Exception)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_leaves_at_the_next_tick_and_the_handlers_come_back(
+    run: RunDirectory, session: Session, notes: Notebook, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    with _signals() as arrived:
+        bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "".join(arrived))
+        bridge.tick()
+        signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL, "the second one ends the process"
+        with pytest.raises(Leave) as caught:
+            bridge.tick()
+    assert isinstance(caught.value.error, Interrupted)
+    assert caught.value.error.received == number.name
+    assert signal.getsignal(number) == before
+
+
+def test_the_curve_of_a_trial_has_one_point_per_report_and_survives_a_resume(
+    run: RunDirectory, session: Session, bridge: Bridge
+) -> None:
+    report = chunk(run, bridge)
+    bridge.report(0, report)
+    bridge.fail(0, "enough")
+    (file,) = (run.path / "events").rglob("events.out*")
+    assert file.parent.name == "trial-00000"
+    assert b"uf1 over folds" in file.read_bytes()

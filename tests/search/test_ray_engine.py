@@ -1,0 +1,207 @@
+"""Searches through real Ray with workers that train nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mersearch.errors import ClusterError, Interrupted, NothingRan
+from mersearch.search.asha import Asha
+from mersearch.search.engine import run_search
+from mersearch.search.policy import NoStopping
+from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.session import Session
+from mersearch.search.slots import Slots
+from mersearch.store import RunDirectory
+from tests.jobs import Job, Notebook
+from tests.runs import SPACE, a_run, a_session, execute, facts
+
+pytestmark = pytest.mark.ray
+TWO, ONE = Slots(2, 0.25, 0), Slots(1, 0.25, 0)  # small: a search that ends early leaves its slots to its Ray
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[Cluster]:
+    with cluster(cpus=2) as running:
+        yield running
+
+
+def search(
+    run: RunDirectory, job: Job, on: Cluster, slots: Slots = TWO, trials: int = 10, **more: Any
+) -> Notebook:
+    notes = Notebook()
+    with a_session(run, trials, slots=slots.count, **more) as session:
+        run_search(session, job, on, slots, run=run.path, metric="uf1", watcher=notes)
+    return notes
+
+
+def test_one_worker_finds_what_a_search_without_ray_finds_and_loads_the_data_once(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    plain, run, log = a_run(tmp_path / "plain"), a_run(tmp_path / "ray"), tmp_path / "log"
+    execute(plain, trials=10)
+    search(run, Job(run.plan, log=log), ray, ONE, trials=10)
+    assert facts(run.read()) == facts(plain.read())
+    assert log.read_text().count("open") == 1
+
+
+def test_two_workers_finish_every_trial_whatever_befalls_single_ones(ray: Cluster, tmp_path: Path) -> None:
+    run, log = a_run(tmp_path / "run"), tmp_path / "log"
+    faults = {1: "die", 2: "bug", 3: "diverge", 4: "nan"}
+    notes = search(run, Job(run.plan, faults, log=log), ray, trials=14, policy=Asha(rungs=(0.3, 0.5)))
+
+    state = run.read()
+    states = {number: trial.state for number, trial in state.trials.items()}
+    assert [number for number, found in states.items() if found == "failed"] == [2, 3, 4]
+    assert set(states.values()) == {"complete", "stopped", "failed"}
+    assert state.duplicates == 0
+    assert all(len(trial.folds) == trial.done for trial in state.trials.values())
+
+    lost = [fold.attempt for fold in state.folds(1)]
+    assert lost == [0, 1, *[0] * (len(lost) - 2)], "the chunk that was lost is computed again, no other one"
+    assert len(notes.notices) == 1
+    assert "trial 1: its worker died" in notes.notices[0]
+    assert [line.split()[1:] for line in log.read_text().splitlines()].count(["1", "0", "0"]) == 1
+
+    why = {number: state.trials[number].why for number in (2, 3, 4)}
+    assert why[2] == "KeyError: 'no such layer'"
+    assert why[3].startswith("losses stay finite")
+    assert "not finite" in why[4]
+    assert "in train" in (run.path / "failures" / "00002.txt").read_text()
+    assert notes.seen[-1].finished
+    events = sorted(path.name for path in (run.path / "events").iterdir())
+    assert events == [f"trial-{number:05d}" for number in states if states[number] != "failed"]
+
+
+def test_every_trial_failing_is_an_error_that_names_the_first_and_keeps_the_rest(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "run")
+    job = Job(run.plan, {0: "nan", 1: "diverge", 2: "bug"})
+    with pytest.raises(
+        NothingRan, match=r"every trial failed \(3 of 3\)\n.*trial 0: .* not finite\n.*failures"
+    ):
+        search(run, job, ray, trials=3)
+    assert [trial.state for trial in run.read().trials.values()] == ["failed"] * 3
+
+
+class FullDisk(Session):
+    def report(self, trial: int, folds: Any) -> bool:
+        if self.progress().folds_done >= 3:
+            raise Interrupted("disk full", received=os.strerror(errno.ENOSPC))
+        return super().report(trial, folds)
+
+
+def test_an_error_of_the_session_comes_out_as_itself(ray: Cluster, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    with run.writer() as writer:
+        session = FullDisk(writer, space=SPACE, trials=4, metric="uf1", policy=NoStopping(), seed=0)
+        with pytest.raises(Interrupted, match="disk full") as caught:
+            run_search(session, Job(run.plan), ray, ONE, run=run.path, metric="uf1", watcher=Notebook())
+    assert caught.value.__cause__ is None
+    assert sum(trial.done for trial in run.read().trials.values()) == 3
+
+
+def test_workers_that_never_finish_a_chunk_are_the_clusters_fault_and_fail_no_trial(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "run")
+    with pytest.raises(ClusterError, match="trial 0: killed, out of memory or crashed"):
+        search(run, Job(run.plan, {0: "die always"}), ray, ONE)
+    assert [trial.state for trial in run.read().trials.values()] == ["running"]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from mersearch.errors import MersearchError
+from mersearch.search.engine import run_search
+from mersearch.search.ray_cluster import cluster
+from mersearch.search.slots import Slots
+from mersearch.store import RunDirectory
+from tests.jobs import Job, Notebook
+from tests.runs import a_session
+
+run = RunDirectory.open(Path(sys.argv[1]))
+slow = Job(run.plan, {1: "die"}, seconds=float(sys.argv[2]), log=Path(sys.argv[3]))
+try:
+    with a_session(run, 6) as session, cluster(cpus=2) as ray:
+        print(ray.folder, file=sys.stderr, flush=True)
+        run_search(session, slow, ray, Slots(2, 1, 0), run=run.path, metric="uf1", watcher=Notebook())
+except MersearchError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+
+
+class Driver:
+    """A search in a process of its own."""
+
+    def __init__(self, run: RunDirectory, seconds: float, log: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(run.path.parent / "home")}
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(run.path), str(seconds), str(log)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT,
+        )  # fmt: skip
+        assert self.process.stderr is not None
+        self.folder = Path(self.process.stderr.readline().strip())
+
+    def wait_for(self, line: str) -> None:
+        wait(lambda: self.log.exists() and f"{line}\n" in self.log.read_text())
+
+    def workers(self) -> set[int]:
+        return {int(line.split()[0]) for line in self.log.read_text().splitlines()}
+
+
+def wait(condition: Any, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)  # another process is waited for
+
+
+def gone(pid: int) -> bool:
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+
+
+def test_an_interrupt_ends_a_silent_command_at_once_with_everything_finished_kept(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    driver = Driver(run, 0.4, tmp_path / "log")
+    driver.wait_for(" 1 1 1")
+    driver.process.send_signal(signal.SIGINT)
+    out, error = driver.process.communicate(timeout=15)
+    assert (driver.process.returncode, out) == (3, "")
+    assert error.splitlines()[0] == "stopped; everything finished is kept"
+    assert f"SIGINT\n  fix: go on with: mersearch resume {run.path}" in error
+    assert all(gone(pid) for pid in driver.workers())
+    assert not driver.folder.exists()
+    assert not (tmp_path / "home").exists(), "no token under the user's home"
+    assert sum(trial.done for trial in run.read().trials.values()) >= 2
+    execute(run, trials=6)
+    assert not run.read().missing()
+
+
+def test_kill_9_of_the_driver_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    driver = Driver(run, 0.4, tmp_path / "log")
+    driver.wait_for(" 0 1 0")
+    driver.process.kill()
+    driver.process.communicate()
+    wait(lambda: not driver.folder.exists(), 10)
+    assert all(gone(pid) for pid in driver.workers())
+    execute(run, trials=6)
+    assert not run.read().missing()

@@ -1,0 +1,107 @@
+"""The actor without a cluster: it is a class like any other."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mersearch.errors import ClusterError, DataError
+from mersearch.search.trainable import TrialActor
+from mersearch.search.worker import Report, Worker
+from mersearch.store import FoldPlan
+from tests.jobs import Job
+from tests.runs import a_plan, train
+
+PARAMETERS = {"algorithm.lr": 0.01, "algorithm.head": "linear", "algorithm.mask": True}
+
+
+def config(trial: int = 0, done: int = 0, attempt: int = 0) -> dict[str, Any]:
+    return {"trial": trial, "parameters": PARAMETERS, "done": done, "attempt": attempt}
+
+
+def an_actor(job: Any, **start: int) -> TrialActor:
+    actor = TrialActor.__new__(TrialActor)
+    actor.setup(config(**start), payload=job)
+    return actor
+
+
+def reports(actor: TrialActor, count: int) -> list[Report]:
+    return [actor.step()["report"] for _ in range(count)]
+
+
+def test_an_actor_walks_the_frozen_order_in_chunks_from_the_fold_it_is_given() -> None:
+    plan = a_plan(subjects=7, chunk=3)
+    found = reports(an_actor(Job(plan), done=3), 2)
+    assert [[fold.subject for fold in report.folds] for report in found] == [
+        list(plan.subjects[3:6]),
+        [plan.subjects[6]],
+    ]
+    assert [fold.chunk for report in found for fold in report.folds] == [1, 1, 1, 2]
+    assert all(not report.failure for report in found)
+
+
+def test_an_actor_trains_the_next_trial_without_loading_the_data_again(tmp_path: Path) -> None:
+    job = Job(a_plan(), log=tmp_path / "log")
+    actor = an_actor(job)
+    reports(actor, 2)
+    assert actor.reset_config(config(trial=5, done=4))
+    ((fold,),) = [report.folds for report in reports(actor, 1)]
+    assert (fold.trial, fold.subject) == (5, job.plan.subjects[4])
+    assert (tmp_path / "log").read_text().count("open") == 1
+
+
+def test_the_predictions_of_a_trial_do_not_depend_on_what_the_actor_did_before() -> None:
+    plan = a_plan()
+    actor = an_actor(Job(plan), trial=0)
+    reports(actor, 3)
+    actor.reset_config(config(trial=1))
+    ((fold,),) = [report.folds for report in reports(actor, 1)]
+    expected = train(plan, 1, PARAMETERS, plan.subjects[0])
+    assert fold.logits.tobytes() == expected.logits.tobytes()
+
+
+def test_only_the_first_chunk_after_a_loss_counts_as_another_attempt() -> None:
+    found = reports(an_actor(Job(a_plan()), done=2, attempt=1), 2)
+    assert [report.folds[0].attempt for report in found] == [1, 0]
+
+
+def test_a_divergence_and_a_bug_of_the_algorithm_are_reports_and_no_exceptions() -> None:
+    actor = an_actor(Job(a_plan(), faults={0: "diverge", 1: "bug"}))
+    (diverged,) = reports(actor, 1)
+    assert diverged == Report(failure="losses stay finite received: NaN in stage main")
+    actor.reset_config(config(trial=1))
+    (bug,) = reports(actor, 1)
+    assert bug.failure == "KeyError: 'no such layer'"
+    assert "in train" in bug.traceback
+
+
+def test_no_result_says_done_not_even_the_last_one() -> None:
+    plan = a_plan(subjects=2)
+    assert [set(step) for step in (lambda actor: [actor.step(), actor.step()])(an_actor(Job(plan)))] == [
+        {"report"},
+        {"report"},
+    ]
+
+
+class Broken:
+    plan: FoldPlan = a_plan()
+
+    def open(self) -> Worker:
+        raise OSError("no such device")
+
+
+def test_data_that_cannot_be_loaded_are_said_with_their_own_error() -> None:
+    (report,) = reports(an_actor(Job(a_plan(), unreadable=True)), 1)
+    assert isinstance(report.unusable, DataError)
+    (report,) = reports(an_actor(Broken()), 1)
+    assert isinstance(report.unusable, ClusterError)
+    assert "OSError: no such device" in str(report.unusable)
+
+
+@pytest.mark.parametrize("report", [Report(failure="x"), Report(unusable=DataError("rule", received="r"))])
+def test_a_report_survives_the_way_to_the_driver(report: Report) -> None:
+    back = pickle.loads(pickle.dumps(report))
+    assert (back.failure, str(back.unusable)) == (report.failure, str(report.unusable))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from mersearch.errors import ClusterError
+from mersearch.search.slots import Slots, cluster_slots, local_slots
+
+
+@pytest.mark.parametrize(("cores", "cpus", "count"), [(8, 1, 8), (8, 3, 2), (2, 4, 1), (8, 0.5, 16)])
+def test_without_cards_a_machine_runs_as_many_trials_as_its_cores_hold_and_at_least_one(
+    cores: int, cpus: float, count: int
+) -> None:
+    assert local_slots(cpus, "auto", "auto", cores=cores, cards=0) == Slots(count, cpus, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "count", "each"), [("auto", 4, 1.0), (1, 4, 1.0), (2, 2, 2.0), (0.5, 8, 0.5), (0.3, 12, 0.3)]
+)
+def test_four_cards_run_four_trials_by_default_and_as_many_as_fit_otherwise(
+    gpus: float, count: int, each: float
+) -> None:
+    assert local_slots(1, gpus, "auto", cores=2, cards=4) == Slots(count, 1, each)
+
+
+def test_a_given_concurrency_counts_but_never_exceeds_the_cards() -> None:
+    assert local_slots(1, 0, 5, cores=2, cards=0).count == 5
+    assert local_slots(1, 1, 5, cores=8, cards=2).count == 2
+
+
+def test_trials_on_cards_of_a_machine_without_any_are_an_error() -> None:
+    with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 card\(s\) visible"):
+        local_slots(1, 1, "auto", cores=2, cards=0)
+
+
+def test_a_cluster_runs_what_its_cores_and_cards_hold() -> None:
+    assert cluster_slots(4, "auto", "auto", cores=64, cards=8) == Slots(8, 4, 1.0)
+    assert cluster_slots(16, "auto", "auto", cores=64, cards=8) == Slots(4, 16, 1.0)
+    assert cluster_slots(4, "auto", "auto", cores=64, cards=0) == Slots(16, 4, 0.0)
+
+
+def test_a_cluster_without_room_waits_only_where_the_concurrency_is_given() -> None:
+    assert cluster_slots(4, 1, 6, cores=0, cards=0) == Slots(6, 4, 1)
+    with pytest.raises(ClusterError, match="0 CPU and 0 GPU; a trial asks for 4 and 1"):
+        cluster_slots(4, 1, "auto", cores=0, cards=0)
+
+
+def test_a_worker_has_the_whole_part_of_its_cores_as_threads() -> None:
+    assert [Slots(1, cpus, 0).threads for cpus in (0.5, 1, 2.5)] == [1, 1, 2]
+    assert [Slots(1, 1, gpus).device for gpus in (0, 0.5)] == ["cpu", "cuda"]

@@ -1,0 +1,189 @@
+"""`quintuplet`: an action-unit mask, two views, contrast between them and a cross-modal quintuplet loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mersearch import stateless
+from mersearch.algorithm import (
+    Batch,
+    Logs,
+    Need,
+    Optimiser,
+    Parameters,
+    Plan,
+    Schedule,
+    Shapes,
+    Stage,
+    State,
+    Training,
+    Update,
+)
+from mersearch.errors import raise_all
+from trainables.quintuplet import hard_types, sampling
+from trainables.quintuplet import settings as schema
+from trainables.quintuplet.augmentation import Views, mirror
+from trainables.quintuplet.checks import setting_errors, uses_macro
+from trainables.quintuplet.clips import centre, resize
+from trainables.quintuplet.losses.classification import cross_entropy
+from trainables.quintuplet.losses.contrastive import info_nce
+from trainables.quintuplet.losses.distance import unit
+from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss
+from trainables.quintuplet.mnet import action_unit_logits, mask_terms
+from trainables.quintuplet.model import DROPOUT_SITE, MNET, RECOGNISER, Model, kinds
+from trainables.quintuplet.recogniser import Features, peak_map
+
+MAP = 14
+"""Height and width of the maps that `predict` returns."""
+
+
+class Quintuplet:
+    """Two stages: MNet on its cross entropy ("mask"), then the rest on three losses ("joint").
+
+    Source: G. Q. Sun, *Research on micro-expression recognition algorithms based on spatio-temporal analysis with
+    deep learning*, master thesis, 2023, second algorithm. What the source states and what is our reading:
+    docs/quintuplet.md.
+    """
+
+    Settings = schema.Settings
+
+    def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
+        raise_all(setting_errors(settings, shapes))
+        self.settings, self.shapes = settings, shapes
+        self._model = Model(settings, shapes)
+        self._contrast = settings.contrast.weight if len(self._model.views) == 2 else 0.0
+
+    def needs(self) -> frozenset[Need]:
+        """The views in use, and macro clips where a term reads them."""
+        views = self._model.views
+        return frozenset((*views, "macro") if uses_macro(self.settings) else views)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """MNet first, where it is on; then the joint stage, in which MNet may go on."""
+        train, m = self.settings.train, self.settings.mask
+        schedule = Schedule(train.warmup, train.decay)
+        mnet, joint = (
+            Update("mask", MNET, self._optimiser(m.lr)),
+            Update("joint", RECOGNISER, self._optimiser(train.lr)),
+        )
+        if not m.enabled:
+            return (Stage("joint", train.steps, (joint,), schedule),)
+        updates = (mnet, joint) if m.finetune else (joint,)
+        return (Stage("mask", m.steps, (mnet,), schedule), Stage("joint", train.steps, updates, schedule))
+
+    def _optimiser(self, lr: float) -> Optimiser:
+        train = self.settings.train
+        return Optimiser(train.optimiser, lr, train.weight_decay, train.clip_norm)
+
+    def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
+        """Single clips for MNet, quintuplets for the joint loss."""
+        settings, shapes = self.settings, self.shapes
+        steps = stage.steps * update.repeats
+        if update.loss == "mask":
+            classes = (len(shapes.emotions), len(shapes.macro_emotions))
+            shape = (steps, settings.mask.batch)
+            return sampling.clip_plan(
+                rng, training, classes, shape, settings.batch.balance, settings.mask.macro
+            )
+        hard = hard_types.resolve(settings.hard_types, shapes.emotions, shapes.macro_emotions, training)
+        macro = settings.quintuplet.macro and settings.quintuplet.weight > 0
+        return sampling.quintuplet_plan(rng, training, hard, settings.batch, steps, macro)
+
+    def init(self, key: int) -> tuple[Parameters, State]:
+        """Fresh parameters; there is no state."""
+        return self._model.initial(key), {}
+
+    def loss(
+        self, name: str, parameters: Parameters, state: State, batch: Batch, key: Tensor, step: Tensor
+    ) -> tuple[Tensor, State, Logs]:
+        """`mask`: MNet's cross entropies. `joint`: cross entropy + quintuplet + contrast."""
+        views = self._model.training_views(batch, key, step)
+        if name == "mask":
+            loss, logs = self._mask_loss(parameters, batch, views)
+        else:
+            loss, logs = self._joint_loss(parameters, batch, views, key, step)
+        return loss, state, logs
+
+    def predict(self, parameters: Parameters, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Logits, averaged over the clip and its mirror image; maps of the mask (off: of the attention) over time."""
+        del state
+        views = self._model.load(batch, "micro")
+        logits, maps = self._predict_views(parameters, views)
+        if not self.settings.predict_mirrored:
+            return logits, maps
+        mirrored_logits, mirrored_maps = self._predict_views(parameters, mirror(views))
+        return (logits + mirrored_logits) / 2, (maps + mirrored_maps.flip(-1)) / 2
+
+    def _predict_views(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
+        features, masks = self._model.recognise(parameters, centre(views, self.settings.rgb_input))
+        logits = self._model.call("classifier", parameters, features.fused)
+        if masks is None:
+            return logits, peak_map(features.attention, MAP)
+        return logits, resize(masks.mean(1, keepdim=True), MAP)[:, 0]
+
+    def _mask_loss(self, parameters: Parameters, batch: Batch, views: Views) -> tuple[Tensor, Logs]:
+        m = self.settings.mask
+        evidence, region = self._model.evidence(parameters, views)
+        logits = action_unit_logits(evidence, region, m.sharpness)
+        parts = torch.split(logits, [len(batch[f"{kind}.emotion"]) for kind in kinds(batch)])
+        total, logs = torch.zeros_like(logits[0, 0]), Logs()
+        for kind, part in zip(kinds(batch), parts, strict=True):
+            terms = mask_terms(
+                part,
+                self._model.call("mnet_heads", parameters, part, kind),
+                batch[f"{kind}.action_units"],
+                batch[f"{kind}.annotated"],
+                batch[f"{kind}.emotion"],
+                m.positive,
+            )
+            total = total + terms.action_units + m.emotion * terms.emotion
+            logs |= {f"{kind}_action_units": terms.action_units, f"{kind}_emotion": terms.emotion}
+        return total, logs
+
+    def _joint_loss(
+        self, parameters: Parameters, batch: Batch, views: Views, key: Tensor, step: Tensor
+    ) -> tuple[Tensor, Logs]:
+        settings, emotion = self.settings, batch["micro.emotion"]
+        features, masks = self._model.recognise(parameters, views)
+        micro = features.fused[: len(emotion)]
+        kept = stateless.dropout(micro, settings.classifier.dropout, key, step, DROPOUT_SITE)
+        logits = self._model.call("classifier", parameters, kept)
+        loss = cross_entropy(logits, emotion, batch["weight"], settings.classifier.label_smoothing)
+        logs = {"classification": loss, "accuracy": (logits.argmax(1) == emotion).to(loss.dtype).mean()}
+        if masks is not None:
+            logs["mask_mean"] = masks.mean()
+        ramp = self._ramp(step, loss)
+        if settings.quintuplet.weight > 0:
+            term, masked = self._quintuplet(unit(features.fused), batch)
+            loss, logs = (
+                loss + settings.quintuplet.weight * ramp * term,
+                {**logs, "quintuplet": term, **masked},
+            )
+        if self._contrast > 0:
+            term = self._info_nce(features, emotion)
+            loss, logs = loss + self._contrast * ramp * term, {**logs, "contrast": term}
+        return loss, logs
+
+    def _info_nce(self, features: Features, emotion: Tensor) -> Tensor:
+        rgb, flow = (unit(features.views[view][: len(emotion)]) for view in ("rgb", "flow"))
+        return info_nce(rgb, flow, emotion, self.settings.contrast.temperature)
+
+    def _quintuplet(self, features: Tensor, batch: Batch) -> tuple[Tensor, Logs]:
+        q = self.settings.quintuplet
+        members = list(features.reshape(-1, self.settings.batch.quintuplets, features.shape[1]))
+        valid = [batch["micro_valid"], *([batch["macro_valid"]] if "macro" in kinds(batch) else [])]
+        loss = quintuplet_loss(
+            Quintuplets.of(members, valid),
+            margin_micro=q.margin_micro,
+            margin_macro=q.margin_macro,
+            alpha=q.alpha,
+            cross=q.cross,
+        )
+        return loss, {f"masked_{kind}": 1 - v.mean() for kind, v in zip(kinds(batch), valid, strict=True)}
+
+    def _ramp(self, step: Tensor, like: Tensor) -> Tensor:
+        """Weight of quintuplet and contrast: rises linearly over the ramp, then 1."""
+        rise = max(1.0, self.settings.train.ramp * self.settings.train.steps)
+        return ((step + 1) / rise).clamp(max=1).to(like.dtype)

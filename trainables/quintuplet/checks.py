@@ -1,0 +1,52 @@
+"""Rules between settings, and between settings and data, that a bound on one setting cannot express."""
+
+from __future__ import annotations
+
+from mersearch.algorithm import Shapes
+from mersearch.errors import ConfigError, MersearchError
+from trainables.quintuplet.hard_types import table_errors
+from trainables.quintuplet.settings import Settings
+
+
+def uses_macro(settings: Settings) -> bool:
+    """Whether any term of these settings reads macro clips."""
+    in_mask = settings.mask.enabled and settings.mask.macro
+    return in_mask or (settings.quintuplet.macro and settings.quintuplet.weight > 0)
+
+
+def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
+    """Every broken rule."""
+    errors = [*_view_errors(settings, shapes)]
+    if settings.frames > shapes.frames:
+        errors.append(
+            ConfigError(
+                "frames cannot exceed the frames of the preprocessed clips",
+                received=f"frames={settings.frames}, preprocess.frames={shapes.frames}",
+                fix="lower algorithm.frames (0 = all) or raise preprocess.frames",
+            )
+        )
+    if uses_macro(settings) and not shapes.macro_emotions:
+        errors.append(
+            ConfigError(
+                "quintuplet.macro and mask.macro need macro clips",
+                received="no macro database",
+                fix="set macro=ckplus and macro.root, or algorithm.quintuplet.macro=false algorithm.mask.macro=false",
+            )
+        )
+    return [
+        *errors,
+        *table_errors(settings.hard_types.table, shapes.emotions, shapes.macro_emotions),
+    ]
+
+
+def _view_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
+    wanted = ("rgb", "flow") if settings.views == "both" else (settings.views,)
+    return [
+        ConfigError(
+            "every view in use must be on disk",
+            received=f"views={settings.views}, on disk: {', '.join(shapes.views) or 'none'}",
+            fix=f"prepare the data with {view}, or set algorithm.views to a view on disk",
+        )
+        for view in wanted
+        if view not in shapes.views
+    ]
