@@ -61,23 +61,10 @@ def policy(config: Config) -> Policy:
 
 
 def _run(opened: Opened, writer: RunWriter, address: str | None) -> None:
-    config = opened.config
-    threads = int(opened.study.mode["threads"])
-    cards = local_cards()
-    with cluster(address, cpus=local_cores(), gpus=cards, threads=threads) as on:
+    config, mode = opened.config, opened.study.mode
+    with cluster(address, cpus=_cores(config), gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
-        done = progress(writer.state, metric=config.search.metric, planned=config.search.trials).folds_done
-        _say(
-            opening(
-                run=opened.run.path,
-                trials=config.search.trials,
-                folds=len(opened.run.plan),
-                done=done,
-                slots=slots.count,
-                device=str(opened.study.mode["device"]),
-                synthetic=_synthetic(config),
-            )
-        )
+        _say(_opening_lines(opened, writer, slots))
         session = Session(
             writer,
             space=config.space,
@@ -91,15 +78,28 @@ def _run(opened: Opened, writer: RunWriter, address: str | None) -> None:
         with Watching(opened.run.name, config.search.metric) as watcher:
             for remark in opened.remarks:
                 watcher.notice(remark)
-            run_search(
-                session,
-                opened.study,
-                on,
-                slots,
-                run=opened.run.path,
-                metric=config.search.metric,
-                watcher=watcher,
-            )
+            run, metric = opened.run.path, config.search.metric
+            run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)
+
+
+def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]:
+    search = opened.config.search
+    return opening(
+        run=opened.run.path,
+        trials=search.trials,
+        folds=len(opened.run.plan),
+        done=progress(writer.state, metric=search.metric, planned=search.trials).folds_done,
+        slots=slots.count,
+        device=str(opened.study.mode["device"]),
+        synthetic=_synthetic(opened.config),
+    )
+
+
+def _cores(config: Config) -> float:
+    """Cores of a private Ray: those of the machine, or as many as the wanted trials at once ask for."""
+    concurrency = config.search.concurrency
+    wanted = 1 if concurrency == "auto" else concurrency
+    return max(local_cores(), wanted * config.trial.cpus)
 
 
 def _slots(config: Config, on: Cluster) -> Slots:

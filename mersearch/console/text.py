@@ -8,6 +8,9 @@ from typing import Any
 
 from mersearch.store import Progress, TrialProgress
 
+LISTED = 8
+"""Parameters of the best configuration that the last words list."""
+
 
 def duration(seconds: float) -> str:
     """h:mm:ss, or m:ss below one hour."""
@@ -61,7 +64,10 @@ def opening(
         synthetic: databases that were generated.
     """
     where = "card" if device == "cuda" else "processor"
-    lines = [f"{trials} trials of {folds} folds, {slots} at a time on the {where}", f"Everything goes to {run}"]
+    lines = [
+        f"{trials} trials of {folds} folds, {slots} at a time on the {where}",
+        f"Everything goes to {run}",
+    ]
     if done:
         lines.append(f"Going on: {done} folds are done already.")
     if synthetic:
@@ -84,7 +90,7 @@ def closing(
         progress: of the finished search.
         run: the run directory, as the user may type it.
         metric: what was maximised.
-        parameters: of the best complete trial; None without one.
+        parameters: of the best complete trial, the first `LISTED` are shown; None without one.
         seconds: wall-clock time of this command.
         synthetic: databases that were generated.
     """
@@ -94,8 +100,7 @@ def closing(
     else:
         number, score = progress.best
         lines += [f"Best: trial {number}, {metric} {score:.3f} over all {progress.folds} subjects"]
-        width = max((len(path) for path in parameters), default=0)
-        lines += [f"  {path:{width}}  {_value(value)}" for path, value in parameters.items()]
+        lines += _listed(parameters)
     lines += [f"Everything is in {run}", *_next(run, progress.best is not None)]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
@@ -106,6 +111,14 @@ def mark_synthetic(databases: Sequence[str]) -> str:
     """Says that databases are generated, and what a score on them is worth."""
     names = " and ".join(databases)
     return f"The data are synthetic ({names}): scores say that the search works,\nnot how well on real faces."
+
+
+def _listed(parameters: Mapping[str, Any]) -> list[str]:
+    shown = dict(list(parameters.items())[:LISTED])
+    width = max((len(path) for path in shown), default=0)
+    lines = [f"  {path:{width}}  {_value(value)}" for path, value in shown.items()]
+    more = len(parameters) - len(shown)
+    return [*lines, f"  and {more} more, which the export holds too"] if more else lines
 
 
 def _next(run: Path, best: bool) -> list[str]:

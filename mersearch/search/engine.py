@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mersearch.errors import NothingRan
+from mersearch.errors import ClusterError, NothingRan
 from mersearch.search.bridge import FAILURES, Bridge, Leave, Watcher
 from mersearch.search.events import Events
 from mersearch.search.ray_cluster import Cluster
@@ -36,10 +36,17 @@ def run_search(
         watcher: shows the search.
 
     Raises:
+        ClusterError: a trial asks for more than a private Ray has, so that it would wait for ever.
         NothingRan: every trial failed.
         Interrupted: SIGINT or SIGTERM arrived, or the disk is full; everything finished is kept.
         MersearchError: the session's own error, or a worker's that cannot load the data.
     """
+    if on.private and (slots.cpus > on.cpus or slots.gpus > on.gpus):
+        raise ClusterError(
+            "one trial must fit into the Ray of this machine",
+            received=f"a trial asks for {slots.cpus:g} CPU and {slots.gpus:g} GPU of {on.cpus:g} and {on.gpus:g}",
+            fix="lower trial.cpus or trial.gpus",
+        )
     events = Events(run, metric)
     try:
         with _signals() as arrived:

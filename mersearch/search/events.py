@@ -22,7 +22,7 @@ class Events:
         """Add a point where folds have come in; close the curve of a trial that is over."""
         if trial.score is not None and trial.folds > self._folds.get(trial.trial, 0):
             self._folds[trial.trial] = trial.folds
-            self._writer(trial.trial).add_scalar(f"{self._metric} over folds", trial.score, trial.folds)
+            self._writer(trial.trial).add_scalar(f"{self._metric}_over_folds", trial.score, trial.folds)
         if trial.state != "running" and trial.trial in self._writers:
             self._writers.pop(trial.trial).close()
 

@@ -11,12 +11,14 @@ import pytest
 
 from mersearch.errors import ClusterError, DataError, Interrupted
 from mersearch.search.bridge import Bridge, Leave
-from mersearch.search.engine import _signals
+from mersearch.search.engine import _signals, run_search
 from mersearch.search.events import Events
+from mersearch.search.ray_cluster import Cluster
 from mersearch.search.session import Session
+from mersearch.search.slots import Slots
 from mersearch.search.worker import Report
 from mersearch.store import RunDirectory
-from tests.jobs import Notebook
+from tests.jobs import Job, Notebook
 from tests.runs import a_run, a_session, train
 
 
@@ -133,7 +135,15 @@ def test_a_signal_is_noted_and_leaves_at_the_next_tick_and_the_handlers_come_bac
     assert signal.getsignal(number) == before
 
 
-def test_the_curve_of_a_trial_has_one_point_per_report_and_survives_a_resume(
+def test_a_trial_that_would_wait_for_ever_is_refused(
+    run: RunDirectory, session: Session, notes: Notebook, tmp_path: Path
+) -> None:
+    small = Cluster("192.0.2.1:6379", tmp_path, True, cpus=2, gpus=0)
+    with pytest.raises(ClusterError, match="a trial asks for 4 CPU and 0 GPU of 2 and 0"):
+        run_search(session, Job(run.plan), small, Slots(1, 4, 0), run=run.path, metric="uf1", watcher=notes)
+
+
+def test_the_curve_of_a_trial_is_a_tensorboard_file_in_the_folder_of_the_trial(
     run: RunDirectory, session: Session, bridge: Bridge
 ) -> None:
     report = chunk(run, bridge)
@@ -141,4 +151,4 @@ def test_the_curve_of_a_trial_has_one_point_per_report_and_survives_a_resume(
     bridge.fail(0, "enough")
     (file,) = (run.path / "events").rglob("events.out*")
     assert file.parent.name == "trial-00000"
-    assert b"uf1 over folds" in file.read_bytes()
+    assert b"uf1_over_folds" in file.read_bytes()

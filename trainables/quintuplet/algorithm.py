@@ -26,7 +26,7 @@ from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
 from trainables.quintuplet.augmentation import Views, mirror
 from trainables.quintuplet.checks import setting_errors, uses_macro
-from trainables.quintuplet.clips import centre, resize
+from trainables.quintuplet.clips import resize
 from trainables.quintuplet.losses.classification import cross_entropy
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
@@ -117,7 +117,7 @@ class Quintuplet:
         return (logits + mirrored_logits) / 2, (maps + mirrored_maps.flip(-1)) / 2
 
     def _predict_views(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
-        features, masks = self._model.recognise(parameters, centre(views, self.settings.rgb_input))
+        features, masks = self._model.recognise(parameters, views)
         logits = self._model.call("classifier", parameters, features.fused)
         if masks is None:
             return logits, peak_map(features.attention, MAP)

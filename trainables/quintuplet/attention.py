@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
-POSITION_SCALE = 4.0
-"""Scale of the positions at the start, large enough for the heads to look at different places from step 0."""
+SHIFT_SCALE, WIDTH_SCALE = 0.1, 0.3
+"""Size of the learned changes of a window's centre (in pictures) and log width at the start."""
 
 
 class AttentionPooling(nn.Module):
-    """H learned queries, each with its own weighted mean over space and time.
+    """H heads, each the weighted mean of the tokens in a learned window, at learned times, of a learned content.
 
-        k_tp = x_tp + s_p + r_t,   a_h = softmax over (t, p) of q_h · k_tp,   y_h = Σ_tp a_htp x_tp
+        a_h = softmax over (t, p) of q_h · x_tp − ‖p − c_h‖² / 2w_h² + r_ht,      y_h = Σ_tp a_htp x_tp
 
-    with s_p, r_t learned positions in space and time. The product of a key projection, a query and the usual 1 / √C
-    is one vector, so q_h stands for all three; the value and output projections are the linear layer that follows.
+    q_h is the query (the key projection and 1 / √C are one vector with it; the value and output projections are the
+    linear layer that follows). Positions in space are a Gaussian window with learned centre c_h and width w_h, which
+    start on a lattice over the picture; free position vectors need several times the steps to find places.
     """
 
-    def __init__(self, channels: int, heads: int, frames: int, places: int) -> None:
+    def __init__(self, channels: int, heads: int, frames: int, width: float) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.empty(heads, channels))
-        self.space = nn.Parameter(torch.empty(places, channels))
-        self.time = nn.Parameter(torch.empty(frames, channels))
+        self.shift = nn.Parameter(torch.empty(heads, 2))
+        self.log_width = nn.Parameter(torch.empty(heads, 1))
+        self.time = nn.Parameter(torch.empty(heads, frames))
+        self.width = width
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pool tokens `x` [B, T, P, C] to [B, H, C]; also the attention [B, H, T, P], which sums to 1 over (T, P)."""
-        B, T, P, C = x.shape
-        places = POSITION_SCALE * (self.time[:, None] + self.space)
-        tokens = x.reshape(B, T * P, C)
-        scores = tokens @ self.query.T + (places @ self.query.T).reshape(T * P, -1)
-        attention = torch.softmax(scores, dim=1).transpose(1, 2)
-        return attention @ tokens, attention.reshape(B, -1, T, P)
+        """Pool tokens `x` [B, T, h, w, C] to [B, H, C]; also the attention [B, H, T, h·w], summing to 1 over both."""
+        B, T, h, w, C = x.shape
+        heads = len(self.query)
+        tokens = x.reshape(B, T * h * w, C)
+        position = self.time[:, :, None] + self._window(h, w).reshape(heads, 1, h * w)
+        scores = (tokens @ self.query.T * C**-0.5).transpose(1, 2) + position.reshape(heads, -1)
+        attention = torch.softmax(scores, dim=2)
+        return attention @ tokens, attention.reshape(B, heads, T, h * w)
+
+    def _window(self, h: int, w: int) -> Tensor:
+        """−‖p − c_h‖² / 2w_h² at the centres of the cells, [H, h, w]."""
+        like = self.shift
+        centre = lattice(len(like), like) + SHIFT_SCALE * like
+        y, x = (_cells(n, like) for n in (h, w))
+        vertical, horizontal = (y - centre[:, 1:]) ** 2, (x - centre[:, :1]) ** 2
+        precision = torch.exp(-2 * WIDTH_SCALE * self.log_width) / (2 * self.width**2)
+        return -precision[:, :, None] * (vertical[:, :, None] + horizontal[:, None, :])
+
+
+def lattice(heads: int, like: Tensor) -> Tensor:
+    """Points [H, 2] (x, y) in [0, 1]: ⌈√H⌉ rows, filled as evenly as possible from the top, centred."""
+    rows = math.ceil(math.sqrt(heads))
+    row = torch.arange(heads, device=like.device) * rows // heads
+    first = -(-(row * heads) // rows)
+    count = -(-((row + 1) * heads) // rows) - first
+    place = torch.arange(heads, device=like.device) - first
+    return torch.stack([(place + 0.5) / count, (row + 0.5) / rows], 1).to(like.dtype)
+
+
+def _cells(n: int, like: Tensor) -> Tensor:
+    return (torch.arange(n, device=like.device, dtype=like.dtype) + 0.5) / n

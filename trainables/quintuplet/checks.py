@@ -17,14 +17,6 @@ def uses_macro(settings: Settings) -> bool:
 def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
     """Every broken rule."""
     errors = [*_view_errors(settings, shapes)]
-    if settings.frames > shapes.frames:
-        errors.append(
-            ConfigError(
-                "frames cannot exceed the frames of the preprocessed clips",
-                received=f"frames={settings.frames}, preprocess.frames={shapes.frames}",
-                fix="lower algorithm.frames (0 = all) or raise preprocess.frames",
-            )
-        )
     if uses_macro(settings) and not shapes.macro_emotions:
         errors.append(
             ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -12,30 +13,67 @@ from torch.nn import functional
 from trainables.quintuplet.augmentation import Views
 
 RgbInput = Literal["difference", "frames"]
+FlowInput = Literal["local", "raw"]
 DIFFERENCE_GAIN = 4.0
 """Changes of brightness are small: this brings them to about the scale of the flow."""
 
 
 def positions(available: int, used: int, part: float = 1.0) -> list[int]:
-    """`used` frame positions, evenly spread over the first `part` of `available` frames, both ends included.
+    """`used` positions in the middle of equal shares of the first `part` of a clip, without the onset frame.
 
-    One frame is the last of the part: nearest to the peak of a macro clip, and no onset frame without motion.
+    ⌈part · (available − 1) · (i + ½) / used⌉: the onset frame is what flow and difference refer to, so they are 0
+    there. A clip of one frame has only that.
 
-    >>> positions(8, 4)
-    [0, 2, 5, 7]
+    >>> positions(8, 7), positions(8, 4), positions(8, 4, 0.6), positions(1, 1)
+    ([1, 2, 3, 4, 5, 6, 7], [1, 3, 5, 7], [1, 2, 3, 4], [0])
     """
-    last = part * (available - 1)
-    if used == 1:
-        return [round(last)]
-    return [round(last * index / (used - 1)) for index in range(used)]
+    span = part * (available - 1)
+    return [math.ceil(span * (2 * index + 1) / (2 * used)) for index in range(used)]
 
 
-def views_of(batch: Mapping[str, Tensor], kind: str, names: tuple[str, ...], index: Tensor | None) -> Views:
-    """The frames at positions `index` (None: all of them) of the clips of one kind, frames first."""
-    clips = {name: batch[f"{kind}.{name}"] for name in names}
-    if index is not None:
-        clips = {name: torch.index_select(clip, 2, index) for name, clip in clips.items()}
-    return {name: clip.transpose(1, 2) for name, clip in clips.items()}
+def frames_in_use(available: int, setting: int) -> int:
+    """T of the networks: at most `setting` (0 = all) of the frames after the onset; 1 where there is no other."""
+    after_onset = max(1, available - 1)
+    return min(setting, after_onset) if setting else after_onset
+
+
+def views_of(
+    batch: Mapping[str, Tensor],
+    kind: str,
+    names: tuple[str, ...],
+    index: Tensor,
+    rgb_input: RgbInput,
+    flow_input: FlowInput,
+) -> Views:
+    """The frames at positions `index` of the clips of one kind, centred: [B, T, 3, H, W].
+
+    RGB is the change since the onset frame, or has mid grey at 0, so that a masked pixel says "nothing". A clip of
+    one frame has no onset to compare with: it is shown as it is.
+    """
+    views = {}
+    for name in names:
+        clip = batch[f"{kind}.{name}"]
+        chosen = torch.index_select(clip, 2, index)
+        if name == "rgb":
+            difference = rgb_input == "difference" and clip.shape[2] > 1
+            chosen = DIFFERENCE_GAIN * (chosen - clip[:, :, :1]) if difference else 2 * chosen - 1
+        elif flow_input == "local":
+            chosen = without_head_motion(chosen)
+        views[name] = chosen.transpose(1, 2)
+    return views
+
+
+def without_head_motion(flow: Tensor) -> Tensor:
+    """Flow [B, 3, T, H, W] with u and v less their median over the inner face, frame by frame; strain as it is.
+
+    A head that drifts moves every pixel by about the same amount, often by more than an action unit does; the median
+    ignores the few places where the face itself moves. An outer ring of one pixel in 14 is left out: hair and
+    background.
+    """
+    ring = flow.shape[-1] // 14
+    inner = flow[:, :2, :, ring : flow.shape[-2] - ring, ring : flow.shape[-1] - ring]
+    head = inner.flatten(-2).median(-1).values[..., None, None]
+    return torch.cat([flow[:, :2] - head, flow[:, 2:]], 1)
 
 
 def join(a: Views, b: Views) -> Views:
@@ -43,24 +81,10 @@ def join(a: Views, b: Views) -> Views:
     return {name: torch.cat([a[name], b[name]]) for name in a}
 
 
-def centre(views: Views, rgb_input: RgbInput) -> Views:
-    """RGB as the change since the first frame, or with mid grey at 0, so that a masked pixel says "nothing".
-
-    A clip of one frame has no onset to compare with: it is shown as it is.
-    """
-    if "rgb" not in views:
-        return views
-    rgb = views["rgb"]
-    if rgb_input == "difference" and rgb.shape[1] > 1:
-        return {**views, "rgb": DIFFERENCE_GAIN * (rgb - rgb[:, :1])}
-    return {**views, "rgb": 2 * rgb - 1}
-
-
 def apply_mask(views: Views, mask: Tensor, floor: float) -> Views:
     """Multiply every view by floor + (1 − floor)·M, with M [B, T, g, g] brought to the size of the view."""
-    size = next(iter(views.values())).shape[-2:]
-    weight = resize(mask, size[0])
-    scale = (floor + (1 - floor) * weight)[:, :, None]
+    size = next(iter(views.values())).shape[-1]
+    scale = (floor + (1 - floor) * resize(mask, size))[:, :, None]
     return {name: clip * scale for name, clip in views.items()}
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from trainables.quintuplet.attention import AttentionPooling
 from trainables.quintuplet.norm import ClipNorm
+from trainables.quintuplet.settings import AttentionSettings
 
 
 def stem_layers(size: int) -> int:
@@ -24,17 +25,14 @@ class Encoder(nn.Module):
     are hard to beat on it. The layer norm at the end has no weights; it puts both views on one scale for the fusion.
     """
 
-    def __init__(self, size: int, frames: int, width: int, heads: int, dim: int) -> None:
+    def __init__(self, size: int, frames: int, width: int, dim: int, attention: AttentionSettings) -> None:
         super().__init__()
         channels = [3, width] + [2 * width] * (stem_layers(size) - 1)
         pairs = list(pairwise(channels))
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False) for a, b in pairs)
         self.norms = nn.ModuleList(ClipNorm(b) for _, b in pairs)
-        grid = size
-        for _ in pairs:
-            grid = (grid + 1) // 2
-        self.pool = AttentionPooling(channels[-1], heads, frames, grid * grid)
-        self.project = nn.Linear(heads * channels[-1], dim, bias=False)
+        self.pool = AttentionPooling(channels[-1], attention.heads, frames, attention.width)
+        self.project = nn.Linear(attention.heads * channels[-1], dim, bias=False)
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         """The feature, and the attention averaged over heads and summed over time."""
@@ -43,6 +41,6 @@ class Encoder(nn.Module):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = functional.relu(norm(conv(x), T))
         h, w = x.shape[-2:]
-        pooled, attention = self.pool(x.reshape(B, T, -1, h * w).transpose(2, 3))
+        pooled, attention = self.pool(x.reshape(B, T, -1, h, w).permute(0, 1, 3, 4, 2))
         feature = self.project(pooled.reshape(B, -1))
         return functional.layer_norm(feature, feature.shape[-1:]), attention.mean(1).sum(1).reshape(B, h, w)

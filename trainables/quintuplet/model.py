@@ -12,7 +12,7 @@ from torch.func import functional_call
 from mersearch import stateless
 from mersearch.algorithm import Batch, Parameters, Shapes
 from trainables.quintuplet.augmentation import Views, augment
-from trainables.quintuplet.clips import apply_mask, centre, join, positions, views_of
+from trainables.quintuplet.clips import apply_mask, frames_in_use, join, positions, views_of
 from trainables.quintuplet.mnet import MNet, MNetHeads, action_unit_regions, grid, mask
 from trainables.quintuplet.recogniser import Features, Recogniser
 from trainables.quintuplet.settings import Settings
@@ -34,7 +34,7 @@ class Model:
     def __init__(self, settings: Settings, shapes: Shapes) -> None:
         self.settings, self.shapes = settings, shapes
         self.views = views_in_use(settings)
-        self._frames = settings.frames or shapes.frames
+        self._frames = frames_in_use(shapes.frames, settings.frames)
         self._constants: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
         with torch.device("meta"):
             self._networks = nn.ModuleDict(self._build())
@@ -57,24 +57,22 @@ class Model:
         return stateless.initialise(self._networks, key, linear=linear)
 
     def load(self, batch: Batch, kind: str) -> Views:
-        """The frames in use of the clips of one kind, [B, T, 3, H, W]."""
+        """The frames in use of the clips of one kind, centred: [B, T, 3, H, W]."""
         part = self.settings.quintuplet.macro_part if kind == "macro" else 1.0
         chosen = positions(self.shapes.frames, self._frames, part)
-        if chosen == list(range(self.shapes.frames)):
-            return views_of(batch, kind, self.views, None)
-        like = batch[f"{kind}.{self.views[0]}"]
-        return views_of(batch, kind, self.views, self._constant(kind, like, torch.tensor(chosen)))
+        index = self._constant(kind, batch[f"{kind}.{self.views[0]}"], torch.tensor(chosen))
+        settings = self.settings
+        return views_of(batch, kind, self.views, index, settings.rgb_input, settings.flow_input)
 
     def training_views(self, batch: Batch, key: Tensor, step: Tensor) -> Views:
-        """Micro clips, then macro clips where the batch has them; augmented and centred."""
+        """Micro clips, then macro clips where the batch has them; augmented."""
         views = self.load(batch, "micro")
         if "macro" in kinds(batch):
             views = join(views, self.load(batch, "macro"))
-        changed = augment(views, self.settings.augmentation, key, step, AUGMENTATION_SITE)
-        return centre(changed, self.settings.rgb_input)
+        return augment(views, self.settings.augmentation, key, step, AUGMENTATION_SITE)
 
     def evidence(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
-        """Evidence z [B, T, A, g, g] of centred views, and the regions R [A, g, g]."""
+        """Evidence z [B, T, A, g, g] of `views`, and the regions R [A, g, g]."""
         evidence = self.call("mnet", parameters, list(views.values()))
         cells = grid(self.shapes.size)
         return evidence, self._constant(
@@ -82,7 +80,7 @@ class Model:
         )
 
     def recognise(self, parameters: Parameters, views: Views) -> tuple[Features, Tensor | None]:
-        """Features of centred views, masked, and M [B, T, g, g] (None when off); no gradient reaches MNet."""
+        """Features of `views`, masked, and M [B, T, g, g] (None when off); no gradient reaches MNet."""
         masks = None
         if self.settings.mask.enabled:
             with torch.no_grad():

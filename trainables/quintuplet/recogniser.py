@@ -29,8 +29,10 @@ class Recogniser(nn.Module):
 
     def __init__(self, settings: Settings, views: tuple[str, ...], size: int, frames: int) -> None:
         super().__init__()
-        net, heads = settings.encoder, settings.attention.heads
-        self.encoders = nn.ModuleDict({v: Encoder(size, frames, net.width, heads, net.dim) for v in views})
+        net, attention = settings.encoder, settings.attention
+        self.encoders = nn.ModuleDict(
+            {v: Encoder(size, frames, net.width, net.dim, attention) for v in views}
+        )
         self.fusion = GatedFusion(net.dim, settings.fusion.prior) if len(views) == 2 else None
 
     def forward(self, clips: Mapping[str, Tensor]) -> Features:

@@ -15,7 +15,7 @@ class MaskSettings:
 
     enabled: bool = bounded(True, doc="Multiply the clip by MNet's mask; false removes MNet (ablation).")
     steps: int = bounded(60, ge=1, doc="Steps of MNet's stage.")
-    lr: float = bounded(3e-3, gt=0, le=1, doc="Learning rate of MNet, in both stages.")
+    lr: float = bounded(1e-2, gt=0, le=1, doc="Learning rate of MNet, in both stages.")
     batch: int = bounded(12, ge=1, doc="Micro clips per step of MNet; as many macro clips beside them.")
     width: int = bounded(8, ge=1, doc="Channels of MNet's first layer.")
     floor: float = bounded(0.3, ge=0, le=1, doc="Weight of a pixel where the mask is 0; 1 = no mask.")
@@ -40,7 +40,10 @@ class EncoderSettings:
 class AttentionSettings:
     """Pooling over space and time."""
 
-    heads: int = bounded(8, ge=1, doc="Learned queries per view; each attends to its own place and time.")
+    heads: int = bounded(16, ge=1, doc="Learned queries per view; each attends to its own place and time.")
+    width: float = bounded(
+        0.06, gt=0, doc="Width of a head's window at the start, as a share of the picture."
+    )
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class FusionSettings:
 class ClassifierSettings:
     """The fully connected classifier and its cross entropy."""
 
-    dropout: float = bounded(0.2, ge=0, lt=1, doc="Share of the fused feature dropped in training.")
+    dropout: float = bounded(0.1, ge=0, lt=1, doc="Share of the fused feature dropped in training.")
     label_smoothing: float = bounded(0.1, ge=0, lt=1, doc="Probability spread evenly over all classes.")
 
 
@@ -110,7 +113,7 @@ class AugmentationSettings:
     """Random changes of a training clip, the same for both views of it."""
 
     flip: bool = bounded(True, doc="Mirror half of the clips; u changes sign.")
-    shift: float = bounded(0.04, ge=0, le=0.5, doc="Largest translation, as a share of the picture.")
+    shift: float = bounded(0.02, ge=0, le=0.5, doc="Largest translation, as a share of the picture.")
     brightness: float = bounded(0.1, ge=0, lt=1, doc="Largest change of gain and offset of the frames.")
     magnitude: float = bounded(0.2, ge=0, lt=1, doc="Largest change of the scale of the flow.")
 
@@ -120,11 +123,11 @@ class TrainSettings:
     """The joint stage, and the optimiser of both stages."""
 
     steps: int = bounded(100, ge=1, doc="Steps of the joint stage.")
-    lr: float = bounded(2e-3, gt=0, le=1, doc="Learning rate of the joint stage.")
+    lr: float = bounded(1.5e-2, gt=0, le=1, doc="Learning rate of the joint stage.")
     optimiser: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = bounded(0.01, ge=0, doc="Decoupled weight decay.")
     clip_norm: float = bounded(0.0, ge=0, doc="Largest gradient norm; 0 = no clipping.")
-    warmup: float = bounded(0.1, ge=0, lt=1, doc="Share of a stage in which the learning rate rises.")
+    warmup: float = bounded(0.3, ge=0, lt=1, doc="Share of a stage in which the learning rate rises.")
     decay: Literal["constant", "cosine"] = "cosine"
     ramp: float = bounded(
         0.0, ge=0, le=1, doc="Share of the joint stage in which the weights of quintuplet and contrast rise."
@@ -139,7 +142,12 @@ class Settings:
     rgb_input: Literal["difference", "frames"] = bounded(
         "difference", doc="What the RGB view shows: the change since the onset frame, or the frames."
     )
-    frames: int = bounded(0, ge=0, doc="Frames used of a clip, evenly spread; 0 = all.")
+    flow_input: Literal["local", "raw"] = bounded(
+        "local", doc="What the flow view shows: motion less that of the head, or all motion."
+    )
+    frames: int = bounded(
+        4, ge=0, doc="At most this many frames of a clip, evenly spread after the onset; 0 = all."
+    )
     predict_mirrored: bool = bounded(True, doc="Average the logits over the clip and its mirror image.")
     mask: MaskSettings = field(default_factory=MaskSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import rich.console
+
+from mersearch.console import (
+    Watching,
+    closing,
+    dashboard,
+    evaluating,
+    events,
+    mark_synthetic,
+    opening,
+    preparing,
+)
+from mersearch.console.text import duration
+from mersearch.store import Progress, TrialProgress
+from mersearch.store.records import State
+
+WHY = "place 7 of 7 after 3 folds, the first 4 go on"
+RUN = Path("runs/quintuplet")
+
+
+def row(trial: int, state: State = "running", folds: int = 0, score: float | None = None) -> TrialProgress:
+    why = {"stopped": WHY, "failed": "ValueError: " + "a long story " * 20}.get(state, "")
+    return TrialProgress(trial, state, folds, score, why)
+
+
+def progress(*rows: TrialProgress, best: tuple[int, float] | None = None) -> Progress:
+    return Progress(rows, 10, 8, sum(r.folds for r in rows), best, 1.0, 90.0)
+
+
+def picture(shown: Progress, width: int = 80, name: str = "quintuplet", encoding: str = "utf-8") -> list[str]:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    screen = rich.console.Console(file=file, width=width, highlight=False)
+    screen.print(dashboard(shown, name=name, metric="uf1", elapsed=3723, left=90.4))
+    file.flush()
+    return raw.getvalue().decode(encoding).splitlines()
+
+
+FULL = progress(
+    row(0, "complete", 8, 0.612),
+    row(1, "stopped", 3, 0.3),
+    row(2, "failed"),
+    row(3, folds=5, score=0.5),
+    row(4),
+    best=(0, 0.612),
+)
+
+
+def test_the_table_fits_80_columns_whatever_it_holds() -> None:
+    many = progress(*[row(10_000 + k, "failed", 123) for k in range(20)], best=(12_345, 0.123))
+    for shown in (FULL, many):
+        assert max(map(len, picture(shown, name="a" * 200))) <= 80
+
+
+def test_the_table_says_state_folds_score_and_why_of_every_trial() -> None:
+    lines = picture(FULL)
+    assert lines[0].strip() == "quintuplet: 3 of 10 trials over"
+    assert lines[1].strip() == "2 running, 1 complete, 1 stopped early, 1 failed"
+    assert lines[2].strip() == "elapsed 1:02:03   left about 1:30   best uf1 0.612 (trial 0)"
+    rows = [line.split() for line in lines[5:]]
+    assert [(r[0], r[1]) for r in rows] == [
+        ("0", "complete"), ("1", "stopped"), ("2", "failed"), ("3", "running"), ("4", "running"),
+    ]  # fmt: skip
+    assert rows[0][-3:] == ["8/8", "0.612", "best"]
+    assert "3/8    0.300 place 7 of 7 after 3 folds" in lines[6]
+    assert "0/8          ValueError: a long story" in lines[7]
+    assert rows[3][-2:] == ["5/8", "0.500"]
+    assert rows[4][-1] == "0/8"
+
+
+def test_the_table_shows_the_last_twelve_trials_and_earlier_ones_that_run() -> None:
+    rows = [row(k, "running" if k in (2, 19) else "stopped", 3, 0.1) for k in range(20)]
+    shown = [int(line.split()[0]) for line in picture(progress(*rows))[5:]]
+    assert shown == [2, *range(8, 20)]
+
+
+def test_the_table_can_be_written_where_only_ascii_can() -> None:
+    assert picture(FULL, encoding="ascii")
+
+
+def test_the_first_look_names_what_runs_and_later_looks_what_has_changed() -> None:
+    first = progress(row(0, "complete", 8, 0.6), row(1, folds=3, score=0.4), row(2), best=(0, 0.6))
+    assert events(None, first, "uf1") == [
+        "trial 1 goes on after 3 of 8 folds, uf1 0.400",
+        "trial 2 started",
+    ]
+    later = progress(
+        row(0, "complete", 8, 0.6),
+        row(1, "complete", 8, 0.75),
+        row(2, folds=1, score=0.5),
+        row(3),
+        best=(1, 0.75),
+    )
+    assert events(first, later, "uf1") == [
+        "trial 1 complete, uf1 0.750 (best so far)",
+        "trial 2 fold 1 of 8, uf1 0.500",
+        "trial 3 started",
+    ]
+    last = dataclasses.replace(
+        later, trials=(*later.trials[:2], row(2, "stopped", 3, 0.3), row(3, "complete", 8, 0.7))
+    )
+    assert events(later, last, "uf1") == [
+        f"trial 2 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
+        "trial 3 complete, uf1 0.700",
+    ]
+    assert events(last, last, "uf1") == []
+
+
+def watching(file: io.StringIO, clock: list[float]) -> Watching:
+    return Watching(
+        "quintuplet", "uf1", file=file, clock=lambda: clock[0], now=lambda: datetime(2026, 1, 2, 3, 4, 5)
+    )
+
+
+def test_where_no_terminal_is_every_event_is_one_plain_line_with_the_time() -> None:
+    file = io.StringIO()
+    with watching(file, [0.0]) as watch:
+        shown = progress(row(0))
+        watch.update(shown)
+        watch.update(shown)
+        watch.notice("trial 0: its worker died")
+        watch.update(progress(row(0, "stopped", 3, 0.3)))
+    assert file.getvalue().splitlines() == [
+        "03:04:05  trial 0 started",
+        "03:04:05  trial 0: its worker died",
+        f"03:04:05  trial 0 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
+    ]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TTY_COMPATIBLE": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_on_a_terminal_the_table_is_drawn_at_every_event_and_four_times_a_second_between() -> None:
+    file, clock = io.StringIO(), [100.0]
+    with watching(file, clock) as watch:
+        shown = progress(row(0, folds=1, score=0.5))
+        sizes = []
+        for now in (100.0, 100.1, 100.2, 100.3, 100.4, 131.0):
+            clock[0] = now
+            watch.update(shown)
+            sizes.append(len(file.getvalue()))
+        watch.update(progress(row(0, "complete", 8, 0.75), best=(0, 0.75)))
+    drawn = [after > before for before, after in zip([0, *sizes], sizes, strict=False)]
+    assert drawn == [True, False, False, True, False, True]
+    text = file.getvalue()
+    assert "left about 1:30" in text
+    assert "elapsed 0:31   left about 0:59" in text
+    assert "best uf1 0.750 (trial 0)" in text.rpartition("1 of 10 trials over")[2]
+    assert "\x1b[2K" in text, "redrawn in place"
+
+
+def test_the_first_words_say_how_much_where_to_and_that_data_are_synthetic() -> None:
+    lines = opening(
+        run=RUN, trials=10, folds=8, done=0, slots=2, device="cpu", synthetic=("casme2", "ckplus")
+    )
+    assert lines[:2] == ["10 trials of 8 folds, 2 at a time on the processor", f"Everything goes to {RUN}"]
+    assert "synthetic (casme2 and ckplus)" in lines[2]
+    again = opening(run=RUN, trials=10, folds=8, done=13, slots=2, device="cuda")
+    assert "Going on: 13 folds are done already." in again
+    assert "synthetic" not in "".join(again)
+
+
+def test_the_last_words_name_the_best_configuration_where_it_is_and_what_comes_next() -> None:
+    parameters = {"algorithm.train.lr": 0.00123456, "algorithm.views": "both", "algorithm.flow": True}
+    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200, synthetic=("casme2",))
+    assert lines[1:8] == [
+        "5 trials in 3:20: 1 complete, 1 stopped early, 1 failed",
+        "Best: trial 0, uf1 0.612 over all 8 subjects",
+        "  algorithm.train.lr  0.001235",
+        "  algorithm.views     both",
+        "  algorithm.flow      True",
+        "Everything is in runs/quintuplet",
+        "Next:",
+    ]
+    assert lines[8:10] == ["  mersearch export runs/quintuplet", "  mersearch status runs/quintuplet"]
+    assert lines[10] == mark_synthetic(("casme2",))
+    assert max(len(part) for line in lines for part in line.splitlines()) <= 80
+
+
+def test_the_last_words_do_not_push_the_table_off_the_screen() -> None:
+    parameters = {f"algorithm.x{k}": k for k in range(34)}
+    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200)
+    assert "  and 26 more, which the export holds too" in lines
+    assert len(lines) < 20
+
+
+def test_without_a_complete_trial_there_is_nothing_to_export() -> None:
+    lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, metric="uf1", parameters=None, seconds=1)
+    assert "No trial has all folds, so there is no best configuration yet." in lines
+    assert not any("export" in line for line in lines)
+
+
+def test_preparations_are_logged_by_quarters_where_no_terminal_is() -> None:
+    file = io.StringIO()
+    with preparing(file) as report:
+        for done in range(1, 9):
+            report("preprocessing clips", done, 8)
+        report("nothing", 0, 0)
+    said = [line[10:] for line in file.getvalue().splitlines()]
+    assert said == [
+        *(f"preprocessing clips: {done} of 8" for done in (1, 2, 4, 6, 8)),
+        "nothing: 0 of 0",
+    ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_preparations_are_bars_on_a_terminal_one_per_task() -> None:
+    file = io.StringIO()
+    with preparing(file) as report:
+        report("writing synthetic casme2", 30, 30)
+        report("preprocessing clips", 3, 30)
+    last = file.getvalue().rpartition("writing synthetic casme2")[2].splitlines()
+    assert "30/30" in last[0]
+    assert "preprocessing clips" in last[1]
+    assert "3/30" in last[1]
+
+
+def test_an_evaluation_counts_the_folds_of_its_trial() -> None:
+    file = io.StringIO()
+    with evaluating(8, file) as on_progress:
+        on_progress(progress(row(0, folds=4, score=0.5)))
+    assert [line[10:] for line in file.getvalue().splitlines()] == ["folds: 0 of 8", "folds: 4 of 8"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")]
+)
+def test_durations_are_read_like_a_clock(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
