@@ -15,10 +15,12 @@ Views = dict[str, Tensor]
 
 def mirror(views: Views) -> Views:
     """The clips as seen in a mirror: left and right swapped, and u with the other sign."""
-    return {
-        name: _change_sign(clip.flip(-1), -1.0) if name == "flow" else clip.flip(-1)
-        for name, clip in views.items()
-    }
+    first = next(iter(views.values()))
+    other_side = -torch.ones(len(first), dtype=first.dtype, device=first.device)
+    mirrored = {name: clip.flip(-1) for name, clip in views.items()}
+    if "flow" in mirrored:
+        mirrored["flow"] = mirrored["flow"] * flow_factor(other_side)
+    return mirrored
 
 
 def augment(views: Views, settings: AugmentationSettings, key: Tensor, step: Tensor, site: int) -> Views:
@@ -38,7 +40,7 @@ def augment(views: Views, settings: AugmentationSettings, key: Tensor, step: Ten
         views = {name: warp(clip, side, offset) for name, clip in views.items()}
     if "flow" in views:
         scale = 1 + even(2, settings.magnitude)
-        views = {**views, "flow": _per_clip(scale) * _change_sign(views["flow"], _per_clip(side))}
+        views = {**views, "flow": views["flow"] * (_per_clip(scale) * flow_factor(side))}
     if "rgb" in views and settings.brightness > 0:
         gain, level = 1 + even(3, settings.brightness), even(4, settings.brightness)
         views = {**views, "rgb": _per_clip(gain) * views["rgb"] + _per_clip(level)}
@@ -66,6 +68,7 @@ def _per_clip(factor: Tensor) -> Tensor:
     return factor[:, None, None, None, None]
 
 
-def _change_sign(flow: Tensor, side: Tensor | float) -> Tensor:
-    """Flow with u multiplied by `side`."""
-    return torch.cat([flow[:, :, :1] * side, flow[:, :, 1:]], 2)
+def flow_factor(side: Tensor) -> Tensor:
+    """Factors [B, 1, 3, 1, 1] of (u, v, strain) seen from `side` [B]: u changes its sign in a mirror."""
+    same = torch.ones_like(side)
+    return torch.stack([side, same, same], 1)[:, None, :, None, None]

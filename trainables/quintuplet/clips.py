@@ -73,7 +73,7 @@ def without_head_motion(flow: Tensor) -> Tensor:
     ring = flow.shape[-1] // 14
     inner = flow[:, :2, :, ring : flow.shape[-2] - ring, ring : flow.shape[-1] - ring]
     head = inner.flatten(-2).median(-1).values[..., None, None]
-    return torch.cat([flow[:, :2] - head, flow[:, 2:]], 1)
+    return flow - torch.cat([head, torch.zeros_like(head[:, :1])], 1)
 
 
 def join(a: Views, b: Views) -> Views:
