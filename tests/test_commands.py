@@ -1,0 +1,185 @@
+"""The commands that need no Ray, on a tiny database on disk, as a user types them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors import safe_open
+
+from mersearch import cli
+from mersearch.config import compose
+from mersearch.doctor import Finding, examine, lines
+from mersearch.errors import ConfigError
+from mersearch.opening import extend, open_run
+from mersearch.planning import dry_run
+from mersearch.store import RunDirectory
+
+QUICK = (
+    "run.name=one",
+    "data.synthetic.subjects=3",
+    "data.synthetic.clips=9",
+    "macro.synthetic.subjects=2",
+    "macro.synthetic.clips=5",
+    "preprocess.frames=2",
+    "preprocess.size=16",
+    "preprocess.flow_size=32",
+    "algorithm.train.steps=3",
+    "algorithm.mask.steps=2",
+    "algorithm.encoder.width=4",
+    "algorithm.attention.heads=2",
+    "algorithm.batch.quintuplets=2",
+)
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """A report that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one evaluated configuration: `one.yaml` and the run `runs/one`."""
+    folder = tmp_path_factory.mktemp("commands")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        values = compose("quintuplet", QUICK).to_dict()
+        del values["space"], values["fixed"]
+        (folder / "one.yaml").write_text(yaml.safe_dump(values))
+        mersearch(patch, "evaluate", "one.yaml")
+    return folder
+
+
+def mersearch(patch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command line; its exit code."""
+    patch.setattr(sys, "argv", ["mersearch", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
+
+
+def test_evaluate_predicts_every_clip_once(place: Path) -> None:
+    run = RunDirectory.open(place / "runs/one")
+    folds = run.read().folds(0)
+    assert [fold.subject for fold in folds] == list(run.plan.subjects)
+    clips = [clip for fold in folds for clip in fold.clips]
+    assert len(set(clips)) == len(clips) == int(np.sum(run.plan.counts))
+
+
+def test_evaluate_again_trains_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    before = (place / "runs/one/folds.jsonl").read_bytes()
+    assert mersearch(monkeypatch, "evaluate", "one.yaml") == 0
+    assert (place / "runs/one/folds.jsonl").read_bytes() == before
+    assert "UF1" in capsys.readouterr().out
+
+
+def test_an_exported_configuration_gives_the_stored_logits(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "export", "one", "-o", "best") == 0
+    assert mersearch(monkeypatch, "evaluate", "best/best.yaml") == 0
+    first, second = (RunDirectory.open(place / "runs" / name).read() for name in ("one", "one-trial0"))
+    for a, b in zip(first.folds(0), second.folds(0), strict=True):
+        assert a.clips == b.clips
+        np.testing.assert_array_equal(a.logits, b.logits)
+    assert "The same scores as in one, trial 0." in capsys.readouterr().out
+
+
+def test_a_changed_configuration_is_refused_for_an_existing_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    changed = compose("one.yaml", ["algorithm.train.lr=0.5"])
+    with pytest.raises(ConfigError, match=r"exists with another configuration") as error:
+        open_run(changed, quiet)
+    assert "algorithm.train.lr" in error.value.received
+
+
+def test_only_keys_that_extend_may_change_on_resume(place: Path) -> None:
+    run = RunDirectory.open(place / "runs/one")
+    assert extend(run, ["search.trials=7"]).search.trials == 7
+    with pytest.raises(ConfigError, match=r"only search\.trials and search\.concurrency may change"):
+        extend(run, ["run.seed=1"])
+    with pytest.raises(ConfigError, match=r"search\.trials"):
+        extend(run, ["search.trials=none"])
+
+
+def test_a_run_that_lost_its_cache_prepares_it_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    config = dataclasses.replace(compose("one.yaml"), cache=str(place / "other-cache"))
+    opened = open_run(config, quiet)
+    assert not opened.new
+    stored = RunDirectory.open(place / "runs/one").provenance["data"]
+    assert opened.study.digest == stored["digest"]
+
+
+def test_train_writes_weights_that_say_what_they_are(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "train", "one.yaml", "-o", "deep/model.safetensors") == 0
+    with safe_open(place / "deep/model.safetensors", framework="np") as model:
+        metadata, names = model.metadata(), list(model.keys())
+        assert all(np.isfinite(model.get_tensor(name)).all() for name in names)
+    assert json.loads(metadata["classes"]) == list(RunDirectory.open(place / "runs/one").plan.classes)
+    assert compose_stored(metadata["config"]) == compose_stored((place / "runs/one/config.yaml").read_text())
+
+
+def compose_stored(text: str) -> dict[str, object]:
+    """Algorithm section of a stored configuration."""
+    section: dict[str, object] = yaml.safe_load(text)["algorithm"]
+    return section
+
+
+def test_status_counts_what_the_logs_hold(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "status", "one", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"]["complete"] == 1
+    assert found["folds"]["done"] == len((place / "runs/one/folds.jsonl").read_text().splitlines())
+    assert mersearch(monkeypatch, "status", "one") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "mersearch resume runs/one" in text
+
+
+def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    text = dry_run(compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"]), 2, quiet)
+    assert max(map(len, text)) <= 80
+    assert any("7 by tpe" in line for line in text)
+    assert any("SYNTHETIC" in line for line in text)
+    assert not (place / "runs/planned").exists()
+
+
+def test_data_check_prints_the_table_of_a_synthesized_database(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "data", "synthesize", "out", "--layout", "ckplus", "--subjects", "2") == 0
+    assert mersearch(monkeypatch, "data", "check", "ckplus", "out") == 0
+    assert "happiness" in capsys.readouterr().out
+
+
+def test_the_doctor_marks_problems_and_counts_them() -> None:
+    text = lines(
+        [Finding("disk", "full", "make room", blocking=True), Finding("ray", "fine"), Finding("a", "b", "c")]
+    )
+    assert text[0].startswith("! disk")
+    assert text[-1] == "1 to mend before a search, 1 to look at."
+
+
+def test_the_doctor_finds_an_address_that_does_not_answer(tmp_path: Path) -> None:
+    findings = examine(tmp_path, "127.0.0.1:1")
+    (ray,) = [finding for finding in findings if finding.blocking]
+    assert "does not answer" in ray.text
+    assert {"system", "packages", "processor", "memory", "disk", "ray"} <= {f.topic for f in findings}
+    assert max(map(len, lines(findings))) <= 80
