@@ -5,19 +5,41 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from mersearch.disk import is_full
 from mersearch.errors import ConfigError, Interrupted, MersearchError
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
 
+
+class _Interruptible(TyperGroup):
+    """Ctrl-C and a full disk end any command with exit code 3, whatever it was doing."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; everything finished is kept", fix="the same command goes on"
+            ) from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            raise Interrupted(
+                "the disk is full; everything finished is kept",
+                received=f"{error.filename or 'standard output or a temporary file'}: {error.strerror}",
+                fix="make room; the same command goes on",
+            ) from error
+
+
 app = typer.Typer(
+    cls=_Interruptible,
     help="Hyperparameter search for micro-expression recognition, judged leave-one-subject-out.",
     epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 search.trials=100",
     no_args_is_help=True,
@@ -46,18 +68,10 @@ def main() -> None:
     try:
         app()
     except MersearchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        from mersearch.console.errors import text
+
+        print(text(error), file=sys.stderr)
         sys.exit(error.exit_code)
-
-
-@contextmanager
-def _interruptible(what: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"{what} was interrupted; everything finished is kept", fix="the same command goes on"
-        ) from None
 
 
 @app.command(epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 --dry-run")
@@ -93,9 +107,11 @@ def _dry_run(config: Config) -> None:
 def _search(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.opening import open_run
+    from mersearch.search.address import resolve
     from mersearch.searching import search
 
-    with _interruptible("the preparation"), preparing() as report:
+    resolve(address)
+    with preparing() as report:
         opened = open_run(config, report)
     search(opened, address)
 
@@ -156,15 +172,15 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     """Full leave-one-subject-out evaluation of one configuration."""
     from mersearch.console import evaluating, preparing
     from mersearch.evaluation import evaluate as run_all
+    from mersearch.evaluation import only
     from mersearch.evaluation import report as tell
     from mersearch.opening import open_run
 
-    config = _single(file, overrides)
-    with _interruptible("the evaluation"):
-        with preparing() as report:
-            opened = open_run(config, report)
-        with evaluating(len(opened.run.plan)) as on_progress:
-            trial = run_all(opened, on_progress)
+    config = only(_single(file, overrides))
+    with preparing() as report:
+        opened = open_run(config, report)
+    with evaluating(len(opened.run.plan)) as on_progress:
+        trial = run_all(opened, on_progress)
     print("\n".join(tell(opened, trial, file)))
 
 
@@ -178,14 +194,15 @@ def train(
 ) -> None:
     """Train one configuration on all clips, and write its weights."""
     from mersearch.console import preparing
+    from mersearch.model import require_writable
     from mersearch.model import train as refit
     from mersearch.opening import make_ready
 
     config = _single(file, overrides)
-    with _interruptible("the training"):
-        with preparing() as report:
-            ready = make_ready(config, report)
-        written = refit(ready, output)
+    require_writable(output)
+    with preparing() as report:
+        ready = make_ready(config, report)
+    written = refit(ready, output)
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from mersearch.errors import NothingRan, TrialFailure
 from mersearch.metrics import METRICS, class_f1
 
 if TYPE_CHECKING:
+    from mersearch.config.records import Config
     from mersearch.opening import Opened
     from mersearch.search.session import Session
     from mersearch.store import Progress, Trial
@@ -31,6 +33,11 @@ class Scores:
     per_class: dict[str, float]
     """Class → F1."""
     clips: int
+
+
+def only(config: Config) -> Config:
+    """The configuration as a search of one trial, so that `resume` ends where the evaluation would have."""
+    return dataclasses.replace(config, search=dataclasses.replace(config.search, trials=1))
 
 
 def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
@@ -121,8 +128,11 @@ def report(opened: Opened, trial: Trial, file: Path) -> list[str]:
 
 
 def _carried(file: Path) -> dict[str, Any]:
+    """What an exported file says about itself; empty for another one."""
     import yaml
 
-    values = yaml.safe_load(file.read_text()) or {}
-    carried: dict[str, Any] = values.get("exported") or {}
-    return carried
+    values = yaml.safe_load(file.read_bytes()) if file.is_file() else None
+    carried = values.get("exported") if isinstance(values, dict) else None
+    if isinstance(carried, dict) and {"run", "trial", "mode", *METRICS} <= carried.keys():
+        return carried
+    return {}

@@ -17,8 +17,8 @@ from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import INDEX, Prepared
 from mersearch.data.cache_load import load
 from mersearch.data.clips import DataSet
-from mersearch.data.folds import folds
-from mersearch.errors import ConfigError, DataError, RunError
+from mersearch.data.folds import folds, require_subjects
+from mersearch.errors import ConfigError, DataError
 from mersearch.numerics import Mode, difference, numeric_mode
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
@@ -71,11 +71,12 @@ def make_ready(config: Config, report: Report) -> Ready:
 
     Raises:
         ConfigError: the algorithm needs what is not there.
-        DataError: a database breaks a rule.
+        DataError: a database breaks a rule, or has one subject.
         Interrupted: the disk is full, or an interrupt came; preprocessed clips are kept.
     """
     mode = current_mode(config)
     material = read(config, report)
+    require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)
     dataset = load(prepared.micro, prepared.macro)
@@ -95,6 +96,7 @@ def open_run(config: Config, report: Report) -> Opened:
     path = location(config)
     if is_run(path):
         return _reopen(RunDirectory.open(path), config, report)
+    RunDirectory.require_free(path)
     ready = make_ready(config, report)
     run = RunDirectory.create(
         path, config=config.to_dict(), provenance=ready.provenance, plan=ready.study.plan
@@ -151,10 +153,14 @@ def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
         if isinstance(dimension, Choice):
             variants += [{dimension.path: choice} for choice in dimension.choices]
     for variant in variants:
-        settings = settings_from(cls.Settings, config.with_parameters(variant))
+        chosen = ", ".join(f"{path}={value}" for path, value in variant.items()) or "the configuration"
+        try:
+            settings = settings_from(cls.Settings, config.with_parameters(variant))
+        except ValueError as error:
+            fix = "leave this option out of the space, or change the settings that it contradicts"
+            raise ConfigError(f"{chosen} cannot be used", received=str(error), fix=fix) from error
         missing = sorted(cls(settings, shapes).needs() - present)
         if missing:
-            chosen = ", ".join(f"{path}={value}" for path, value in variant.items()) or "the configuration"
             fixes = {"macro": "give macro=ckplus macro.root=…"}
             raise ConfigError(
                 f"{config.algorithm.name} needs {' and '.join(missing)}"
@@ -224,19 +230,21 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
                 received=override,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
-        values["search"][key.partition(".")[2]] = _value(text)
+        run.setting("search", name := key.partition(".")[2])
+        values["search"][name] = _value(override, text)
     config = Config.from_dict(values, file=run.path / "config.yaml")
     where = dataclasses.replace(config.run, root=str(run.path.parent), name=run.path.name)
     return dataclasses.replace(config, run=where)
 
 
-def _value(text: str) -> Any:
+def _value(override: str, text: str) -> Any:
     import yaml
 
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RunError("a value is YAML", received=text) from error
+        fix = "write a number, as in search.trials=150"
+        raise ConfigError("a value is written as in YAML", received=override, fix=fix) from error
 
 
 def _differences(

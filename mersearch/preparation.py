@@ -35,6 +35,7 @@ def read(config: Config, report: Report) -> Material:
 
     Raises:
         DataError: a database breaks a rule.
+        Interrupted: the disk is full while a synthetic database is written.
     """
     from mersearch.data.readers import read_macro, read_micro
 
@@ -68,29 +69,30 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
 
 def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
     target = Path(root).expanduser()
-    if synthetic is None or target.exists():
+    if synthetic is None or os.path.lexists(target):
         return
     from mersearch.data.synthetic import synthesize
 
     unfinished = target.with_name(f".{target.name}.unfinished-{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
+    synthesize(
+        unfinished,
+        synthetic.layout,
+        subjects=synthetic.subjects,
+        seed=synthetic.seed,
+        difficulty=synthetic.difficulty,
+        clips=synthetic.clips,
+        workers=cores(),
+        progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
+    )
     try:
-        synthesize(
-            unfinished,
-            synthetic.layout,
-            subjects=synthetic.subjects,
-            seed=synthetic.seed,
-            difficulty=synthetic.difficulty,
-            clips=synthetic.clips,
-            workers=cores(),
-            progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
-        )
         unfinished.rename(target)
     except OSError as error:
-        raise DataError(
-            "the synthetic database can be written",
-            received=f"{target}: {error.strerror or error}",
-            fix="give the folder rights and room, or name another: run.root=…",
-        ) from error
-    finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        if os.path.lexists(target):  # another process was faster, and wrote the same
+            return
+        raise DataError(
+            "the synthetic database can be put in its place",
+            received=f"{target}: {error.strerror or error}",
+            fix="name another folder: run.root=…",
+        ) from error

@@ -13,9 +13,9 @@ ROWS = 10
 
 def facts(run: RunDirectory) -> dict[str, Any]:
     """Everything that `status --json` prints."""
-    search, state = run.config["search"], run.read()
-    metric = search["metric"]
-    now = progress(state, metric=metric, planned=search["trials"])
+    metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
+    state = run.read()
+    now = progress(state, metric=metric, planned=planned)
     best = state.best(metric)
     return {
         "run": run.name,

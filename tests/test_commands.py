@@ -148,7 +148,8 @@ def test_status_counts_what_the_logs_hold(
     assert mersearch(monkeypatch, "status", "one") == 0
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
-    assert "mersearch resume runs/one" in text
+    assert "one: finished" in text
+    assert "mersearch export runs/one" in text
 
 
 def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

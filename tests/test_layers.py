@@ -13,12 +13,18 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("mersearch.errors", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
+    ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
     ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
     ("mersearch.training", "mersearch.store"),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.opening",),
-    ("mersearch.evaluation", "mersearch.export", "mersearch.model", "mersearch.planning", "mersearch.summary"),
+    (
+        "mersearch.evaluation",
+        "mersearch.export",
+        "mersearch.model",
+        "mersearch.planning",
+        "mersearch.summary",
+    ),
     ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
     ("mersearch.cli",),
 )
@@ -90,7 +96,9 @@ def test_a_dependency_is_imported_only_behind_its_door(dependency: str) -> None:
 
 def loaded_after(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(' '.join(sys.modules))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     return {name.split(".")[0] for name in result.stdout.split()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,12 +42,19 @@ def _module(name: str) -> ModuleType:
         sys.path.append(here)
     try:
         return importlib.import_module(name)
-    except (ImportError, SyntaxError) as error:
+    except Exception as error:  # whatever the code of somebody else raises
+        missing = isinstance(error, ModuleNotFoundError)
         raise ConfigError(
             f"algorithm.name: the module {name} cannot be imported",
-            received=f"{type(error).__name__}: {error}",
-            fix="install it, or start from the folder that holds it",
+            received=f"{type(error).__name__}: {error}{'' if missing else _line(error)}",
+            fix="install it, or start from the folder that holds it" if missing else "mend the module",
         ) from error
+
+
+def _line(error: Exception) -> str:
+    """Where an exception was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"
 
 
 def _algorithms(module: ModuleType) -> list[str]:

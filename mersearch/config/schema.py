@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from mersearch.config.types import Leaf, leaf_of, nested_record, record_fields
+from mersearch.space.dimension import show
 from mersearch.space.problem import Problem, did_you_mean, unknown_key
 
 MISSING = "???"
@@ -85,6 +86,19 @@ class Schema:
     def _missing(self, path: str) -> Problem:
         return Problem(path, "is required", fix=f"give {path}=… on the command line, or set it in the file")
 
+    def _default_of(self, path: str) -> str:
+        """Advice that names the default of a leaf; empty where it has none."""
+        *parents, name = path.removeprefix(f"{self.path}.").split(".")
+        record: type[Any] | None = self.record
+        for parent in parents:
+            record = nested_record(record_fields(record)[parent][0]) if record else None
+        declared = record_fields(record).get(name) if record else None
+        default = dataclasses.MISSING if declared is None else _default(declared[1])
+        if default is dataclasses.MISSING:
+            return ""
+        shown = list(default) if isinstance(default, tuple) else default
+        return f"leave it out for the default, {shown if isinstance(shown, str) else show(shown)}"
+
     def _problem(self, kind: str, location: list[str], values: Mapping[str, Any]) -> Problem:
         path = ".".join(location)
         if kind == "extra_forbidden":
@@ -98,7 +112,7 @@ class Schema:
         if path in self.nodes:
             fix = did_you_mean("", self.nodes[path])
             return Problem(path, "must hold keys with values", received, fix)
-        return Problem(path, f"must be {self.leaves[path].describe()}", received)
+        return Problem(path, f"must be {self.leaves[path].describe()}", received, self._default_of(path))
 
 
 def filled_in(record: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import fcntl
 import os
 import socket
@@ -17,10 +16,8 @@ from mersearch.data.cache_plan import CachePlan
 from mersearch.data.cache_rows import Rows, complete
 from mersearch.data.cache_workers import computed
 from mersearch.data.table import Note
+from mersearch.disk import is_full
 from mersearch.errors import DataError, Interrupted
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOLCK)
 
 
 def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None:
@@ -45,16 +42,14 @@ def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None
         fix = "run the command again to go on, with fewer workers if memory was short"
         raise _stopped(plan, kept, "a worker process died", fix) from error
     except OSError as error:
-        if error.errno in FULL:
+        if is_full(error):
             fix = f"free some space for {plan.folder.parent} and run the command again to go on"
             raise _stopped(plan, kept, f"{error.strerror}", fix) from error
-        if error.errno in REFUSED:
-            raise DataError(
-                "The folder of the cache can be written",
-                received=f"{error.filename or plan.folder}: {error.strerror}",
-                fix="change its permissions, or set preprocess.cache to another folder",
-            ) from error
-        raise
+        raise DataError(
+            "The folder of the cache can be written",
+            received=f"{error.filename or plan.folder}: {error.strerror or error}",
+            fix="change its permissions, or set preprocess.cache to another folder",
+        ) from error
 
 
 def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing.connection import wait
 
 import cv2
 
 from mersearch.data.arrays import ClipArrays, clip_arrays
 from mersearch.data.cache_plan import CachePlan
+from mersearch.data.processes import begin
 
 AHEAD = 2
 """Clips per worker that are computed or waiting to be written: the bound on memory."""
@@ -48,7 +45,7 @@ def _elsewhere(
     plan: CachePlan, rows: Sequence[int], workers: int
 ) -> Generator[tuple[int, ClipArrays], None, None]:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin)
     waiting: deque[tuple[int, Future[ClipArrays]]] = deque()
     try:
         for row in rows:
@@ -64,17 +61,3 @@ def _elsewhere(
 def _next(waiting: deque[tuple[int, Future[ClipArrays]]]) -> tuple[int, ClipArrays]:
     row, future = waiting.popleft()
     return row, future.result()
-
-
-def _start() -> None:
-    """Set up a worker: one thread, deaf to Ctrl-C (the parent stops it), and gone when the parent is killed."""
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

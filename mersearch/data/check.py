@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mersearch.data.files import grouped, image_size
 from mersearch.data.labels import label_sets
-from mersearch.data.readers import MACRO, read_macro, read_micro
+from mersearch.data.readers import MACRO, known_reader, read_macro, read_micro
 from mersearch.data.table import Database
 
 WIDTH = 80
@@ -52,7 +52,7 @@ def check_root(database: str, root: Path, labels: str | None = None) -> Check:
     Raises:
         DataError: the database cannot be read, or a first frame cannot be decoded.
     """
-    if database in MACRO:
+    if known_reader(database) in MACRO:
         read = read_macro(database, root)
     else:
         read = read_micro(database, root, labels or next(iter(label_sets(database)), "casme2-5"))

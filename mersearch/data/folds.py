@@ -94,6 +94,16 @@ def fold_order(labels: Labels, subjects: Sequence[str]) -> tuple[str, ...]:
     return tuple(order)
 
 
+def require_subjects(subjects: Sequence[str]) -> None:
+    """Raise DataError where leave-one-subject-out is not possible with the subjects of the clips."""
+    if len(subjects) < 2:
+        raise DataError(
+            "leaving one subject out needs at least two subjects",
+            received=f"{len(subjects)} subject(s): {', '.join(subjects) or 'none'}",
+            fix="use a database, a label set or a number of synthetic subjects with at least two",
+        )
+
+
 def folds(dataset: DataSet) -> tuple[Fold, ...]:
     """One fold per subject, in the frozen order.
 
@@ -105,12 +115,7 @@ def folds(dataset: DataSet) -> tuple[Fold, ...]:
     """
     people = People.of(dataset)
     order = fold_order(dataset.micro.labels, dataset.micro.subjects)
-    if len(order) < 2:
-        raise DataError(
-            "leaving one subject out needs at least two subjects",
-            received=f"{len(order)} subject(s): {', '.join(order) or 'none'}",
-            fix="use a database, a label set or a --subjects value with at least two subjects",
-        )
+    require_subjects(order)
     micro, macro = np.array(people.micro), np.array(people.macro, dtype=np.str_)
     return tuple(
         Fold(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mersearch.data import casme2, ckplus
@@ -31,7 +32,8 @@ def read_micro(database: str, root: Path, labels: str) -> Database:
             received=f"{labels}, which belongs to {chosen.database}",
             fix="set data.labels to one of these names",
         )
-    return reader(Path(root), chosen)
+    with _readable(root):
+        return reader(Path(root), chosen)
 
 
 def read_macro(name: str, root: Path) -> Database:
@@ -40,7 +42,27 @@ def read_macro(name: str, root: Path) -> Database:
     Raises:
         DataError: no such reader, or the database breaks a rule.
     """
-    return MACRO[_known("macro-expression database", name, MACRO)](Path(root))
+    reader = MACRO[_known("macro-expression database", name, MACRO)]
+    with _readable(root):
+        return reader(Path(root))
+
+
+@contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """What the system refuses while a database is read, as an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            "every folder and label file of a database can be read",
+            received=f"{error.filename or root}: {error.strerror or error}",
+            fix="check owner and rights, and that the disk is mounted",
+        ) from error
+
+
+def known_reader(name: str) -> str:
+    """`name`, which is a reader of either kind; DataError with all of them otherwise."""
+    return _known("database", name, (*MICRO, *MACRO))
 
 
 def _known(what: str, name: str, valid: Iterable[str]) -> str:

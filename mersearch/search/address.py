@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from mersearch.errors import ClusterError
@@ -18,16 +19,28 @@ def unreachable(address: str) -> str:
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT):
             return ""
-    except OSError as error:
-        return f"does not answer ({error.strerror or error})"
+    except (OSError, UnicodeError) as error:
+        return f"does not answer ({getattr(error, 'strerror', None) or error})"
 
 
-def require(address: str) -> None:
-    """Raise `ClusterError` unless something answers at `address`."""
-    if why := unreachable(address):
+def resolve(address: str | None) -> str:
+    """The address that is meant: `address`, else that of `RAY_ADDRESS`, else `local`.
+
+    Raises:
+        ClusterError: nothing answers there, or it is a Ray client's; `local` and `auto` are left to Ray.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address.startswith("ray://"):
+        raise ClusterError(
+            "a search runs on a machine of the cluster, not through a Ray client",
+            received=address,
+            fix="start it there (ray job submit, ssh), with --address HOST:PORT of the head",
+        )
+    if address not in ("local", "auto") and (why := unreachable(address)):
         raise ClusterError(
             f"the Ray address {why}",
             received=address,
             fix="start the cluster first (ray start --head prints HOST:PORT), or leave --address and "
             "RAY_ADDRESS away to use this machine",
         )
+    return address

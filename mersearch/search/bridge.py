@@ -12,7 +12,7 @@ from mersearch.search.events import Events
 from mersearch.search.session import Proposal, Session
 from mersearch.search.worker import Report
 from mersearch.store import Progress
-from mersearch.store.files import replace
+from mersearch.store.files import new_folder, replace
 
 FAILURES = "failures"
 """Folder of the run with the tracebacks of failed trials."""
@@ -81,8 +81,7 @@ class Bridge:
         """The trial cannot be trained."""
         with self._leaving():
             if traceback:
-                folder = self._run / FAILURES
-                folder.mkdir(exist_ok=True)
+                folder = new_folder(self._run / FAILURES, self._run)
                 replace(folder / f"{trial:05d}.txt", traceback.encode(), self._run)
             self._session.fail(trial, why)
             self._changed(trial)

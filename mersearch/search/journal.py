@@ -18,6 +18,7 @@ from mersearch.search.study import frozen
 from mersearch.space import Space
 from mersearch.store import RunState, Trial
 from mersearch.store.files import failure, replace
+from mersearch.store.records import State
 
 STATES = {
     "running": TrialState.RUNNING,
@@ -61,14 +62,14 @@ class Journal:
         except OSError as error:
             raise failure(error, self._path, self._path.parent) from error
 
-    def ended(self, trial: Trial) -> None:
-        """The trial is COMPLETE, PRUNED or FAIL."""
-        values = _value(trial, self._metric)
+    def ended(self, trial: Trial, state: State, why: str) -> None:
+        """The trial is COMPLETE, PRUNED or FAIL from now on; nothing is read from `trial` but its folds."""
+        value = _value(trial, state, self._metric)
         try:
-            if trial.why:
-                self._storage.set_trial_user_attr(self._id(trial), "why", trial.why)
+            if why:
+                self._storage.set_trial_user_attr(self._id(trial), "why", why)
             self._storage.set_trial_state_values(
-                self._id(trial), STATES[trial.state], None if values is None else [values]
+                self._id(trial), STATES[state], None if value is None else [value]
             )
         except OSError as error:
             raise failure(error, self._path, self._path.parent) from error
@@ -81,7 +82,7 @@ class Journal:
             trial,
             self._space,
             STATES[trial.state],
-            _value(trial, self._metric),
+            _value(trial, trial.state, self._metric),
             intermediate_values=_partial(trial, self._metric, 0),
             user_attrs={"why": trial.ended.why}
             if trial.ended and trial.state != "running" and trial.ended.why
@@ -95,9 +96,9 @@ def _partial(trial: Trial, metric: str, before: int) -> dict[int, float]:
     return {folds: score for folds, score in scores.items() if score is not None}
 
 
-def _value(trial: Trial, metric: str) -> float | None:
+def _value(trial: Trial, state: State, metric: str) -> float | None:
     """Full score of a complete trial, last partial score of a stopped one."""
-    return trial.score(metric) if trial.state in ("complete", "stopped") else None
+    return trial.score(metric) if state in ("complete", "stopped") else None
 
 
 class _Lines(BaseJournalBackend):

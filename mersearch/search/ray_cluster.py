@@ -7,7 +7,6 @@ address, the temporary folder and the token are always explicit.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mersearch.errors import ClusterError
-from mersearch.search.address import require
+from mersearch.search.address import resolve
 from mersearch.search.surroundings import (
     environment,
     handler_kept,
@@ -80,7 +79,7 @@ def cluster(
     Raises:
         ClusterError: Ray does not start, does not answer, or refuses this process.
     """
-    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    address = resolve(address)
     with ExitStack() as stack:
         stack.enter_context(handler_kept(signal.SIGTERM))
         folder = stack.enter_context(short_folder())
@@ -96,7 +95,6 @@ def cluster(
             }
             stack.enter_context(environment(variables | token, without=("RAY_AUTH_TOKEN", "RAY_ADDRESS")))
         else:
-            _preflight(address)
             inherited = dict.fromkeys(THREADS, str(threads)) | {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
             options = {"runtime_env": {"env_vars": inherited}}
             stack.enter_context(environment(variables | IMPATIENT))
@@ -128,17 +126,6 @@ def _connected(address: str, folder: Path, options: Mapping[str, Any]) -> Iterat
         yield Cluster(found, folder, address == "local", cpus, gpus)
     finally:
         ray.shutdown()
-
-
-def _preflight(address: str) -> None:
-    if address.startswith("ray://"):
-        raise ClusterError(
-            "a search runs on a machine of the cluster, not through a Ray client",
-            received=address,
-            fix="start it there (ray job submit, ssh), with --address HOST:PORT of the head",
-        )
-    if address != "auto":
-        require(address)
 
 
 def _refused(address: str, error: Exception) -> ClusterError:

@@ -156,10 +156,13 @@ class Session:
         return trial.state == "running" or self._end(trial, trial.state, "")
 
     def _end(self, trial: Trial, state: State, why: str) -> bool:
-        """Log the end, unless the log has it from before folds were lost; always False."""
+        """Log the end, unless the log has it from before folds were lost; always False.
+
+        The journal comes first: where the log of a killed driver holds every end, so does its journal.
+        """
+        self._journal.ended(trial, state, why or trial.why)
         if trial.ended is None or trial.state == "running":
             self._writer.append(TrialEnded(trial.number, state, why, trial.done, self._clock()))
         if state != "complete":
             self._writer.drop_maps(trial.number)
-        self._journal.ended(trial)
         return False

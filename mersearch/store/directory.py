@@ -49,6 +49,22 @@ class RunDirectory:
         """The name of the run."""
         return self.path.name
 
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Make the folder that a new run goes into, before work is spent on it.
+
+        Raises:
+            RunError: something is at `path` already, or the place is not writable.
+            Interrupted: the disk is full.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+        except OSError as error:
+            raise failure(error, path, path) from error
+        if taken:
+            raise _taken(path)
+
     @classmethod
     def create(
         cls, path: Path, *, config: Mapping[str, Any], provenance: Mapping[str, Any], plan: FoldPlan
@@ -69,10 +85,8 @@ class RunDirectory:
             new.rename(path)
             sync_folder(path.parent)
         except OSError as error:
-            if path.exists():
-                rule = "a new run needs a place of its own"
-                fix = "another run.name, or mersearch resume where it is a run"
-                raise RunError(rule, received=f"{path} exists", fix=fix) from error
+            if os.path.lexists(path):
+                raise _taken(path) from error
             raise failure(error, path, path) from error
         finally:
             shutil.rmtree(new, ignore_errors=True)
@@ -124,6 +138,13 @@ class RunDirectory:
             raise _unreadable(file, f"a {type(values).__name__} where keys are expected")
         return values
 
+    def setting(self, section: str, key: str) -> Any:
+        """One value of the configuration; RunError where it is not there, as in a file that lost its end."""
+        values = self.config.get(section)
+        if not isinstance(values, dict) or key not in values:
+            raise _unreadable(self.path / CONFIG, f"{section}.{key} is missing")
+        return values[key]
+
     def read(self) -> RunState:
         """Everything recorded so far, at any time, also while the run is being written.
 
@@ -156,16 +177,22 @@ class RunDirectory:
 
 
 def is_run(path: Path) -> bool:
-    """Whether `path` looks like a run directory."""
-    return (path / CONFIG).is_file() and (path / PROVENANCE).is_file()
+    """Whether `path` looks like a run directory; not where the system does not let us look."""
+    try:
+        return (path / CONFIG).is_file() and (path / PROVENANCE).is_file()
+    except OSError:
+        return False
 
 
 def runs(root: Path) -> list[Path]:
-    """The run directories in a folder, by name; empty where there is no such folder."""
-    if not root.is_dir():
+    """The run directories in a folder, by name; empty where there is no such folder, or none that can be read."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(
+                Path(e.path) for e in entries if not e.name.startswith(".") and is_run(Path(e.path))
+            )
+    except OSError:
         return []
-    with os.scandir(root) as entries:
-        return sorted(Path(e.path) for e in entries if not e.name.startswith(".") and is_run(Path(e.path)))
 
 
 def _read_into(state: RunState, path: Path, decode: Callable[[dict[str, Any]], R]) -> None:
@@ -176,6 +203,12 @@ def _read_into(state: RunState, path: Path, decode: Callable[[dict[str, Any]], R
             raise corrupt(path, number, encode(record), str(error)) from error
 
 
+def _taken(path: Path) -> RunError:
+    rule = "a new run needs a place of its own"
+    fix = "another run.name, or mersearch resume where it is a run"
+    return RunError(rule, received=f"{path} exists", fix=fix)
+
+
 def _no_run(path: Path) -> RunError:
     known = [run.name for run in runs(path.parent)]
     near = difflib.get_close_matches(path.name, known, n=3, cutoff=0.5)
@@ -184,10 +217,17 @@ def _no_run(path: Path) -> RunError:
     elif known:
         fix = f"runs there: {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"
     else:
-        fix = (
-            f"there are no runs in {path.parent}; mersearch launch starts one, run.root names another folder"
-        )
-    what = "not a run: it lacks config.yaml or provenance.json" if path.exists() else "does not exist"
+        fix = f"there are no runs in {path.parent}; mersearch launch starts one, --root names another folder"
+    try:
+        path.lstat()
+        (path / CONFIG).lstat()
+        (path / PROVENANCE).lstat()
+        what = "is not a run"
+    except FileNotFoundError as error:
+        lacking = Path(error.filename)
+        what = "does not exist" if lacking == path else f"is not a run: it lacks {lacking.name}"
+    except OSError as error:
+        what = f"is not a run: {error.strerror}"
     return RunError("a run is a path, or a name under run.root", received=f"{path} {what}", fix=fix)
 
 

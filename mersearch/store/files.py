@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from pathlib import Path
 
+from mersearch.disk import is_full
 from mersearch.errors import Interrupted, MersearchError, RunError
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-"""No space, over quota, over the file size limit, medium error: the run stops and can be resumed."""
 
 
 def failure(error: OSError, path: Path, run: Path) -> MersearchError:
     """What a failed write under `run` means: `Interrupted` for a full or failing disk, else `RunError`."""
     received = f"{path}: {error.strerror or error}"
-    if error.errno in FULL:
+    if is_full(error):
         return Interrupted(
             f"disk full or failing at a write to {path.name}; everything finished is kept",
             received=received,
@@ -56,6 +53,15 @@ def replace(path: Path, data: bytes, run: Path) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise failure(error, path, run) from error
+
+
+def new_folder(folder: Path, run: Path) -> Path:
+    """Make a folder of `run` where it is missing; raises as `replace`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(error, folder, run) from error
+    return folder
 
 
 def sync_folder(folder: Path) -> None:

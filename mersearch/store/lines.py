@@ -47,7 +47,8 @@ def corrupt(path: Path, number: int, line: bytes, why: str) -> RunError:
     return RunError(
         f"{path}, line {number}: every line must be one record of this log ({why})",
         received=repr(shown),
-        fix="restore the file from a copy, or delete this line: what it held is computed again",
+        fix="restore the file from a copy, or delete this line (in trials.jsonl with all below it): what is lost is "
+        "computed again",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mersearch.store.files import failure, replace
+from mersearch.store.files import new_folder, replace
 from mersearch.store.lease import Lease
 from mersearch.store.lines import Log
 from mersearch.store.records import (
@@ -54,6 +55,15 @@ class RunWriter:
         self._logs: dict[str, Log] = {}
         for name in (TRIALS, FOLDS, VERDICTS):
             self._logs[name] = Log(path / name)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a killed writer left: half-written files, and maps of trials that ended early."""
+        for trial in self.state.in_state("stopped", "failed"):
+            self.drop_maps(trial.number)
+        for file in (*self.path.glob(".*.tmp"), *self.path.glob(f"{MAPS}/*/.*.tmp")):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
     def append(self, *records: Record) -> None:
         """Append records of one kind: one write, on disk on return."""
@@ -73,14 +83,8 @@ class RunWriter:
                 buffer = io.BytesIO()
                 np.save(buffer, np.asarray(fold.maps, np.uint8), allow_pickle=False)
                 target = maps_path(self.path, self.state, fold.trial, fold.subject)
-                self._folder(target.parent)
+                new_folder(target.parent, self.path)
                 replace(target, buffer.getvalue(), self.path)
-
-    def _folder(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise failure(error, folder, self.path) from error
 
     def drop_maps(self, trial: int) -> None:
         """Remove the maps of a trial that did not complete."""

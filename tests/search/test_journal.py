@@ -13,7 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from mersearch.errors import Interrupted, RunError
-from mersearch.store import RunDirectory
+from mersearch.store import RunDirectory, RunWriter, TrialEnded
 from tests.runs import Killed, a_run, a_session, execute, train
 
 
@@ -76,6 +76,23 @@ def test_no_trial_stays_running_after_a_killed_and_resumed_search(tmp_path: Path
     execute(run, 8, workers=2)
     assert len(dashboard(run)) == 8
     assert all(trial.state.is_finished() for trial in dashboard(run))
+
+
+def test_where_the_log_of_a_killed_driver_holds_an_end_so_does_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(writer: RunWriter, *records: Any) -> None:
+        append(writer, *records)
+        if isinstance(records[0], TrialEnded):
+            raise Killed
+
+    append = RunWriter.append
+    monkeypatch.setattr(RunWriter, "append", killed)
+    run = a_run(tmp_path / "r")
+    with pytest.raises(Killed):
+        execute(run, 1)
+    assert [trial.state for trial in run.read().trials.values()] == ["complete"]
+    assert [trial.state for trial in dashboard(run)] == [TrialState.COMPLETE]
 
 
 def test_a_stale_lock_of_a_journal_costs_no_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,22 @@ def test_maps_are_kept_beside_the_log(tmp_path: Path) -> None:
     assert "maps" not in json.loads((run.path / "folds.jsonl").read_text())
 
 
+def test_opening_a_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r")
+    proposed(run, 3)
+    maps = np.zeros((6, 14, 14), np.uint8)
+    with run.writer() as writer:
+        for number in range(3):
+            writer.append(fold(run.plan, number, "db/00", maps=maps[: sum(run.plan.counts[0])]))
+        writer.append(TrialEnded(1, "stopped", "place 2 of 2", 1), TrialEnded(2, "failed", "NaN", 1))
+    torn = [run.path / ".config.yaml.0a.tmp", run.path / "maps" / "00000" / ".001.npy.0a.tmp"]
+    for file in torn:
+        file.touch()
+    with run.writer():
+        assert [folder.name for folder in (run.path / "maps").iterdir()] == ["00000"]
+        assert not any(file.exists() for file in torn)
+
+
 def test_progress_of_a_run_that_has_not_begun(tmp_path: Path) -> None:
     state = a_run(tmp_path / "r").read()
     now = progress(state, metric="uf1", planned=5)

@@ -52,11 +52,12 @@ class AttentionPooling(nn.Module):
 def lattice(heads: int, like: Tensor) -> Tensor:
     """Points [H, 2] (x, y) in [0, 1]: ⌈√H⌉ rows, filled as evenly as possible from the top, centred."""
     rows = math.ceil(math.sqrt(heads))
-    row = torch.arange(heads, device=like.device) * rows // heads
+    head = torch.arange(heads, device=like.device)
+    row = head * rows // heads
     first = -(-(row * heads) // rows)
     count = -(-((row + 1) * heads) // rows) - first
-    place = torch.arange(heads, device=like.device) - first
-    return torch.stack([(place + 0.5) / count, (row + 0.5) / rows], 1).to(like.dtype)
+    place = torch.stack([(head - first), row], 1).to(like.dtype)
+    return (place + 0.5) / torch.stack([count, torch.full_like(count, rows)], 1)
 
 
 def _cells(n: int, like: Tensor) -> Tensor:

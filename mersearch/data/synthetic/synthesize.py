@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
@@ -12,9 +15,11 @@ from pathlib import Path
 import cv2
 
 from mersearch import seeds
+from mersearch.data.processes import begin
 from mersearch.data.synthetic import casme2, ckplus, course, head, identity, render, truth
 from mersearch.data.synthetic.plan import ClipPlan, Layout, Order
-from mersearch.errors import DataError
+from mersearch.disk import is_full
+from mersearch.errors import DataError, Interrupted
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (casme2.LAYOUT, ckplus.LAYOUT)}
 OVERSAMPLING = 2.0
@@ -39,7 +44,8 @@ def synthesize(
 ) -> Path:
     """Write a database of invented people in the layout of a real one, with the truth in `<out>/truth`.
 
-    The same arguments give the same bytes, with any number of workers.
+    The same arguments give the same bytes, with any number of workers. `out` holds the whole database, or nothing
+    where the call does not come to its end.
 
     Args:
         out: the database root; must not exist or be empty.
@@ -57,22 +63,23 @@ def synthesize(
         `out`.
 
     Raises:
-        DataError: an argument is out of its range, or `out` holds files.
+        DataError: an argument is out of its range, or `out` holds files or cannot be written.
+        Interrupted: the disk is full, or a worker was killed.
     """
     order = Order(subjects, clips, seed, difficulty, quirks, size)
     _check(out, layout, order, workers)
     clip_plans = LAYOUTS[layout].plan(order)
-    out.mkdir(parents=True, exist_ok=True)
     truths: list[truth.Truth] = []
-    for done in _run(_batches(out, layout, order, clip_plans), workers):
-        truths += done
-        if progress is not None:
-            progress(len(truths), len(clip_plans))
-    LAYOUTS[layout].annotate(out, clip_plans, order)
-    people = {
-        name: identity.draw(layout, name, seed) for name in dict.fromkeys(c.subject for c in clip_plans)
-    }
-    truth.write(out, layout, order, truths, people)
+    with _whole(out), closing(_run(_batches(out, layout, order, clip_plans), workers)) as batches:
+        for done in batches:
+            truths += done
+            if progress is not None:
+                progress(len(truths), len(clip_plans))
+        LAYOUTS[layout].annotate(out, clip_plans, order)
+        people = {
+            name: identity.draw(layout, name, seed) for name in dict.fromkeys(c.subject for c in clip_plans)
+        }
+        truth.write(out, layout, order, truths, people)
     return out
 
 
@@ -102,10 +109,47 @@ def _check(out: Path, layout: str, order: Order, workers: int) -> None:
     for name, number in (("difficulty", order.difficulty), ("size", order.size)):
         if not 0.1 <= number <= 10.0:
             raise DataError(f"{name} lies between 0.1 and 10", received=str(number))
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(
-            "the database root is a new or empty folder", received=str(out), fix="name another folder"
+    try:
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise _unfinished(error, out) from error
+    if taken:
+        received = f"{out} {'holds files' if out.is_dir() else 'is a file'}"
+        fix = "name another folder, or remove this one"
+        raise DataError("the database root is a new or empty folder", received=received, fix=fix)
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[None]:
+    """Make the new or empty folder `out`; what was written into it is removed where the context is left early."""
+    existed = out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unfinished(error, out) from error
+    try:
+        yield
+    except BaseException as error:
+        for entry in out.iterdir() if existed else (out,):
+            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
+        if isinstance(error, OSError | BrokenProcessPool):
+            raise _unfinished(error, out) from error
+        raise
+
+
+def _unfinished(error: OSError | BrokenProcessPool, out: Path) -> DataError | Interrupted:
+    if isinstance(error, BrokenProcessPool):
+        fix = "run the command again, with fewer clips if memory was short"
+        return Interrupted(
+            "a process that wrote the synthetic database was killed", received=str(out), fix=fix
         )
+    received = f"{error.filename or out}: {error.strerror or error}"
+    if is_full(error):
+        fix = "make room and run the command again, or name a folder on another disk"
+        return Interrupted("disk full while the synthetic database was written", received=received, fix=fix)
+    return DataError(
+        "the folder of a synthetic database can be written", received=received, fix="name another folder"
+    )
 
 
 def _batches(out: Path, layout: str, order: Order, clips: tuple[ClipPlan, ...]) -> list[_Batch]:
@@ -116,11 +160,12 @@ def _batches(out: Path, layout: str, order: Order, clips: tuple[ClipPlan, ...]) 
     return batches
 
 
-def _run(batches: list[_Batch], workers: int) -> Iterator[list[truth.Truth]]:
+def _run(batches: list[_Batch], workers: int) -> Generator[list[truth.Truth], None, None]:
     if workers == 1:
         yield from map(_write_batch, batches)
         return
-    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=begin) as pool:
         yield from pool.map(_write_batch, batches)
 
 
