@@ -216,7 +216,7 @@ def _single(file: Path, overrides: list[str] | None) -> Config:
     if config.space.parameters:
         raise ConfigError(
             "one configuration is wanted, not a search space",
-            received=f"{file} searches {len(config.space.parameters)} parameters",
+            received=f"{file} searches {len(config.space.parameters)} parameter(s)",
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config

@@ -26,6 +26,13 @@ class MersearchError(Exception):
             parts.append(f"fix: {self.fix}")
         return "\n  ".join(parts)
 
+    @property
+    def line(self) -> str:
+        """All of it in one line, for a log."""
+        received, fix = (" ".join(part.split()) for part in (self.received, self.fix))
+        said = f"{self.rule}: {received}" if received else self.rule
+        return f"{said} ({fix})" if fix else said
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.rule, self.received, self.fix))
 

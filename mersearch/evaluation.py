@@ -85,7 +85,7 @@ def _train(opened: Opened, session: Session, trial: int, done: int, on_progress:
         try:
             folds = worker.train(trial, subjects, done // session.plan.chunk, attempt=0)
         except TrialFailure as failure:
-            session.fail(trial, " ".join(str(failure).split()))
+            session.fail(trial, failure.line)
             return
         going = session.report(trial, folds)
         done += len(subjects)

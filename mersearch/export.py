@@ -11,7 +11,7 @@ from mersearch.config.records import Config
 from mersearch.errors import RunError
 from mersearch.metrics import METRICS
 from mersearch.store import RunDirectory, Trial
-from mersearch.store.files import replace
+from mersearch.store.files import new_folder, replace
 from mersearch.store.writer import yaml_bytes
 
 
@@ -28,6 +28,7 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
 
     Raises:
         RunError: no trial is complete, or the folder is not writable.
+        Interrupted: the disk is full.
     """
     config = Config.from_dict(run.config, file=run.path / "config.yaml")
     ranked = ranking(run, config.search.metric)
@@ -37,18 +38,14 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
             received=f"{run.path}: no trial is complete",
             fix=f"go on with the search: mersearch resume {run.path}",
         )
-    target = folder or run.path / "export"
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError("the export folder is writable", received=f"{target}: {error.strerror}") from error
+    target = new_folder(folder or run.path / "export", None)
     files = []
     for place, trial in enumerate(ranked[:top], 1):
         file = target / ("best.yaml" if place == 1 else f"best-{place}.yaml")
         replace(
             file,
             _header(run, trial, place, len(ranked), file) + yaml_bytes(_values(run, config, trial)),
-            run.path,
+            None,
         )
         files.append(file)
     return files

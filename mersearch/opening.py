@@ -12,7 +12,9 @@ import numpy as np
 
 from mersearch.algorithm import Shapes, settings_from
 from mersearch.config.importing import algorithm_class
+from mersearch.config.load import load as load_config
 from mersearch.config.records import Config
+from mersearch.config.sources import Sources
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import INDEX, Prepared
 from mersearch.data.cache_load import load
@@ -21,7 +23,7 @@ from mersearch.data.folds import folds, require_subjects
 from mersearch.errors import ConfigError, DataError
 from mersearch.numerics import Mode, difference, numeric_mode
 from mersearch.preparation import Material, Report, preprocess, read
-from mersearch.provenance import describe
+from mersearch.provenance import describe, sources
 from mersearch.search.worker import Study
 from mersearch.space import Choice
 from mersearch.store import FoldPlan, RunDirectory, is_run
@@ -189,6 +191,10 @@ def _reopen(run: RunDirectory, config: Config, report: Report) -> Opened:
             "another numeric mode than at launch, so new predictions agree within tolerance only: "
             + "; ".join(other)
         )
+    if run.provenance["code"]["sources"] != sources(config.algorithm.name):
+        remarks.append(
+            "other code than at launch, so new predictions may differ from what the old code would have given"
+        )
     prepared = _prepared(run, config, report)
     return Opened(run, config, _study(config, prepared, run.plan, mode), new=False, remarks=tuple(remarks))
 
@@ -232,7 +238,9 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
             )
         run.setting("search", name := key.partition(".")[2])
         values["search"][name] = _value(override, text)
-    config = Config.from_dict(values, file=run.path / "config.yaml")
+    sources = Sources.of_file(run.path / "config.yaml")
+    typed = tuple((override.partition("=")[0], override) for override in overrides)
+    config = load_config(values, dataclasses.replace(sources, overrides=typed))
     where = dataclasses.replace(config.run, root=str(run.path.parent), name=run.path.name)
     return dataclasses.replace(config, run=where)
 

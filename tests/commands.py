@@ -35,7 +35,7 @@ class Command:
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder / "home"), MARK: mark},
             )
-        self.pid = self._process.pid
+        self.pid, self._start = self._process.pid, time.monotonic()
         self._known: dict[int, str] = {}
         self._scratch: set[Path] = set()
 
@@ -62,6 +62,10 @@ class Command:
     def over(self) -> bool:
         """Whether it has ended."""
         return self._process.poll() is not None
+
+    def age(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._start
 
     def at(self, moment: Callable[[], bool], seconds: float = 60) -> None:
         """Wait for a moment of its life."""

@@ -67,7 +67,9 @@ def lock(run: RunDirectory) -> Path:
     return run.path / "study.journal.lock"
 
 
-def test_a_search_killed_three_times_is_the_undisturbed_search_line_by_line(tiny: Tiny, killed: Killed) -> None:
+def test_a_search_killed_three_times_is_the_undisturbed_search_line_by_line(
+    tiny: Tiny, killed: Killed
+) -> None:
     undisturbed = tiny.run("tiny")
     assert FOLDS <= killed.before < len(predictions(undisturbed))
     assert predictions(killed.run) == predictions(undisturbed)

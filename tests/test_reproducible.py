@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from mersearch.metrics import METRICS
+from mersearch.opening import extend, open_run
 from mersearch.search.study import STARTUP
 from mersearch.store import RunDirectory
 from tests.tiny import TRIALS, Tiny, log, optuna_trials, predictions
@@ -40,7 +41,9 @@ def two(tiny: Tiny) -> RunDirectory:
 def test_two_workers_and_an_interruption_change_no_prediction(tiny: Tiny, two: RunDirectory) -> None:
     one, other = predictions(tiny.run("tiny")), predictions(two)
     both = one.keys() & other.keys()
-    assert len(both) >= 2 * STARTUP, "drawn at random, the first trials are the same; each has two folds at least"
+    assert len(both) >= 2 * STARTUP, (
+        "drawn at random, the first trials are the same; each has two folds at least"
+    )
     for fold in both:
         assert one[fold] == other[fold]
     assert not two.read().missing()
@@ -54,15 +57,26 @@ def in_turn(run: RunDirectory) -> bool:
     return trials == sorted(trials)
 
 
+def test_going_on_with_other_code_is_said(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny.folder)
+    config = extend(tiny.run("tiny"), ())
+    assert open_run(config, lambda *_: None).remarks == ()
+    monkeypatch.setattr("mersearch.opening.sources", lambda _: "other")
+    (remark,) = open_run(config, lambda *_: None).remarks
+    assert remark.startswith("other code than at launch")
+
+
 def test_an_interrupted_and_resumed_search_leaves_no_optuna_trial_running(two: RunDirectory) -> None:
     trials = optuna_trials(two)
     assert len(trials) == TRIALS
     assert all(trial.state.is_finished() for trial in trials)
 
 
-def test_the_exported_configuration_evaluated_alone_gives_the_stored_predictions_and_scores(tiny: Tiny) -> None:
+def test_the_exported_configuration_evaluated_alone_gives_the_stored_predictions_and_scores(
+    tiny: Tiny,
+) -> None:
     run = tiny.run("tiny")
-    file = tiny.folder / tiny.do("export", "tiny").splitlines()[0]
+    file = tiny.folder / tiny.do("export", "tiny", "-o", "best").splitlines()[0]
     exported = yaml.safe_load(file.read_text())["exported"]
     said = tiny.do("evaluate", str(file))
     alone = tiny.run(f"tiny-trial{exported['trial']}")

@@ -68,6 +68,9 @@ def load(
         if key not in KEYS:
             loading.complain(unknown_key(str(key), str(key), KEYS))
     sections = {name: loading.section(name, values) for name in SECTIONS}
+    if sections["run"]:
+        loading.path("run.root", sections["run"].root)
+    cache = loading.path("preprocess.cache", values["preprocess"]["cache"]) if sections["preprocess"] else ""
     algorithm, fields = loading.algorithm(values.get("algorithm", {}))
     space, fixed = loading.space(values.get("space"), fields, {*overridden, *unsearched})
     raise_all(loading.errors)
@@ -77,7 +80,7 @@ def load(
     earlier = [str(path) for path in values.get("fixed") or ()]
     return Config(
         **sections,
-        cache=str(_absolute(values["preprocess"]["cache"])),
+        cache=cache,
         algorithm=algorithm,
         space=space,
         fixed=tuple(dict.fromkeys((*earlier, *deleted, *fixed))),
@@ -109,6 +112,14 @@ class _Loading:
             self.complain(Problem(path, f"cannot be used: {error}"))
         return None
 
+    def path(self, key: str, text: str) -> str:
+        """The path as it is from anywhere, with the home filled in."""
+        try:
+            return str(Path(text).expanduser().absolute())
+        except RuntimeError:
+            self.complain(Problem(key, "names a home that is not there", text, "write the whole path"))
+            return text
+
     def section(self, name: str, values: Mapping[str, Any]) -> Any:
         """The record of one section, or None with the errors noted."""
         record, extra = SECTIONS[name]
@@ -118,7 +129,7 @@ class _Loading:
         if problems:
             return None
         for key in PATHS.get(name, ()):
-            checked[key] = checked[key] and str(_absolute(checked[key]))
+            checked[key] = checked[key] and self.path(f"{name}.{key}", checked[key])
         return self.attempt(lambda: build(record, checked), name)
 
     def algorithm(self, values: Any) -> tuple[AlgorithmConfig | None, SettingsFields | None]:
@@ -161,10 +172,6 @@ class _Loading:
         for problem in problems:
             self.complain(problem)
         return Space(parameters), dropped
-
-
-def _absolute(path: str) -> Path:
-    return Path(path).expanduser().absolute()
 
 
 def _covers(overridden: Collection[str], path: str) -> bool:

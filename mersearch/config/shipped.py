@@ -28,8 +28,16 @@ def space_file(space: str | Path) -> Path:
     """The YAML file that `space` means: a path, or the name of a shipped one.
 
     Raises:
-        ConfigError: There is no such file, or it is not called `*.yaml`.
+        ConfigError: There is no such file, it cannot be read, or it is not called `*.yaml`.
     """
+    try:
+        return _space_file(space)
+    except (OSError, RuntimeError) as error:
+        fix = "name a YAML file that can be read, or a shipped search space"
+        raise ConfigError(f"{space} cannot be read", received=str(error), fix=fix) from error
+
+
+def _space_file(space: str | Path) -> Path:
     file, shipped = Path(space).expanduser(), shipped_spaces()
     named = shipped / f"{space}.yaml"
     if file.suffix == "" and file.name == str(space) and named.is_file():

@@ -67,15 +67,19 @@ def read_yaml(file: Path) -> yaml.MappingNode:
     try:
         node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise ConfigError(f"{name} cannot be read", received=str(error.strerror)) from error
+        fix = "check its owner and rights"
+        raise ConfigError(f"{name} cannot be read", received=str(error.strerror), fix=fix) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not text in UTF-8", received=str(error)) from error
+        raise ConfigError(
+            f"{name} is not text in UTF-8", received=str(error), fix="save it as such"
+        ) from error
     except yaml.YAMLError as error:
         raise yaml_error(error, name) from error
     if node is None:
         raise ConfigError(f"{name} is empty", fix="start from a shipped search space")
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{name} does not hold keys with values", received=str(node.tag).split(":")[-1])
+        received, fix = str(node.tag).split(":")[-1], "write KEY: VALUE, as the shipped search spaces do"
+        raise ConfigError(f"{name} does not hold keys with values", received=received, fix=fix)
     return node
 
 

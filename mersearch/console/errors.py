@@ -10,6 +10,7 @@ from mersearch.errors import MersearchError, Several
 
 WIDEST = 100
 """Columns of a line, on a terminal that is wide enough."""
+HANGING = "    "
 COMMAND = re.compile(r"mersearch [a-z]+ \S+")
 """What a user may copy stays on one line."""
 
@@ -31,16 +32,24 @@ def text(error: MersearchError, width: int | None = None) -> str:
 
 def _wrapped(title: str, said: str, width: int) -> list[str]:
     first, *others = said.splitlines()
-    lines = _filled(f"{title}: {first}", "    ", width)
+    lines = _filled(f"{title}:\0{first}", HANGING, width)
     for line in others:
-        indent = " " * (len(line) - len(line.lstrip()))
-        lines += _filled(line, f"{indent}  ", width)
+        lines += _filled(line, f"{_indent(line)}  ", width)
     return lines
 
 
+def _indent(line: str) -> str:
+    return " " * (len(line) - len(line.lstrip()))
+
+
 def _filled(line: str, hanging: str, width: int) -> list[str]:
-    glued = COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line)
+    glued = COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line.lstrip())
     wrapped = textwrap.wrap(
-        glued, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+        glued,
+        width,
+        initial_indent=_indent(line),
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return [part.replace("\0", " ") for part in wrapped]

@@ -153,7 +153,7 @@ def _videos(root: Path) -> dict[str, Path]:
     if not places:
         raise DataError(
             f"{TITLE} has frames in Cropped/sub01/… or CASME2_RAW_selected/sub01/…",
-            received=f"no folder sub01, sub02, … in or below {root}{resembles(root)}",
+            received=f"no folder sub01, sub02, … in or below {root}{resembles(root, NAME)}",
             fix="unpack Cropped.zip or CASME2_RAW_selected.zip beside the workbook",
         )
     place = min(places, key=lambda place: "crop" not in place.name.lower())

@@ -61,7 +61,7 @@ def find_workbook(root: Path) -> Path:
             return min(found, key=lambda path: path.name.lower() != FIRST_CHOICE)
     raise DataError(
         "CASME II has a label file CASME2-coding-20140508.xlsx",
-        received=f"none in {root}{resembles(root)}",
+        received=f"none in {root}{resembles(root, 'casme2')}",
         fix="put the workbook beside the folder of the frames, and set the root to the folder that holds both",
     )
 
@@ -100,7 +100,7 @@ def _table(workbook: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="openpyxl")
             sheets = pd.read_excel(workbook, sheet_name=None, dtype=str, engine="openpyxl")
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(
             "the label file is an Excel workbook (.xlsx)",
             received=f"{workbook}: {error}",

@@ -96,7 +96,7 @@ def not_ckplus(root: Path, lacking: str) -> DataError:
         return small_copy(f"{root} with a folder per emotion, or a table of pixels")
     return DataError(
         "CK+ has cohn-kanade-images/S005/001/… and Emotion/S005/001/…",
-        received=f"no {lacking} in {root}{resembles(root)}",
+        received=f"no {lacking} in {root}{resembles(root, 'ckplus')}",
         fix="unpack extended-cohn-kanade-images.zip and Emotion_labels.zip into one folder, the root",
     )
 

@@ -134,12 +134,13 @@ def grouped(notes: Sequence[Note]) -> dict[str, list[str]]:
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
-def resembles(root: Path) -> str:
-    """What a folder looks like, as advice for an error message; empty where it looks like nothing known."""
+def resembles(root: Path, reader: str) -> str:
+    """What else than the database of `reader` a folder looks like, as advice for an error message; else empty."""
     names = [path.name.lower() for path in root.iterdir()]
-    if any(re.fullmatch(r"cohn-kanade.*|emotion(_labels)?|facs(_labels)?", name) for name in names):
+    ckplus = r"cohn-kanade.*|emotion(_labels)?|facs(_labels)?"
+    if reader != "ckplus" and any(re.fullmatch(ckplus, name) for name in names):
         return "; it looks like CK+ (reader ckplus)"
-    if any(re.fullmatch(r"casme2.*|sub\d+|cropped", name) for name in names):
+    if reader != "casme2" and any(re.fullmatch(r"casme2.*|sub\d+|cropped", name) for name in names):
         return "; it looks like CASME II (reader casme2)"
     return ""
 

@@ -38,7 +38,7 @@ class Events:
             if trial.state != "running" and trial.trial in self._writers:
                 self._writers.pop(trial.trial).close()
         except OSError as error:
-            raise failure(error, self._folder(trial.trial), self._run) from error
+            raise failure(error, self._run / EVENTS, self._run) from error
 
     def close(self) -> None:
         """Close every curve; what they show is on disk already."""

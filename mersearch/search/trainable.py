@@ -58,7 +58,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
                 self.config["trial"], subjects, self._done // plan.chunk, self.config["attempt"]
             )
         except TrialFailure as error:
-            return Report(failure=" ".join(str(error).split()))
+            return Report(failure=error.line)
         except Exception as error:
             return Report(failure=_line(error), traceback=traceback.format_exc())
         self._done += len(folds)

@@ -10,19 +10,26 @@ from mersearch.disk import is_full
 from mersearch.errors import Interrupted, MersearchError, RunError
 
 
-def failure(error: OSError, path: Path, run: Path) -> MersearchError:
-    """What a failed write under `run` means: `Interrupted` for a full or failing disk, else `RunError`."""
+def failure(error: OSError, path: Path, run: Path | None) -> MersearchError:
+    """What a failed write to `path` means: `Interrupted` for a full or failing disk, else `RunError`.
+
+    Args:
+        error: what the system said.
+        path: what was to be written.
+        run: the run that is interrupted; None where the file is no part of a run.
+    """
+    what = "the run" if path == run else f"{path.name} of the run" if run else path.name
     received = f"{path}: {error.strerror or error}"
     if is_full(error):
         return Interrupted(
-            f"disk full or failing at a write to {path.name}; everything finished is kept",
+            f"disk full or failing at a write to {what}; everything finished is kept",
             received=received,
-            fix=f"make room, then go on: mersearch resume {run}",
+            fix=f"make room, then {f'go on: mersearch resume {run}' if run else 'run the command again'}",
         )
     return RunError(
-        f"{path.name} of the run must be writable",
+        f"{what} must be writable",
         received=received,
-        fix="check owner and rights of the folder and that it is not mounted read-only",
+        fix="check owner and rights of the folder and that it is not mounted read-only, or name another",
     )
 
 
@@ -33,7 +40,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def replace(path: Path, data: bytes, run: Path) -> None:
+def replace(path: Path, data: bytes, run: Path | None) -> None:
     """Put `data` at `path` in one step: temporary file, fsync, rename.
 
     Raises:
@@ -55,8 +62,8 @@ def replace(path: Path, data: bytes, run: Path) -> None:
         raise failure(error, path, run) from error
 
 
-def new_folder(folder: Path, run: Path) -> Path:
-    """Make a folder of `run` where it is missing; raises as `replace`."""
+def new_folder(folder: Path, run: Path | None) -> Path:
+    """Make a folder where it is missing; raises as `replace`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -111,6 +111,12 @@ def test_without_macro_terms_no_macro_clip_is_planned() -> None:
     assert "macro" not in plan_of(training(), quintuplet={"weight": 0.0})
 
 
+def test_ablations_see_the_same_micro_clips() -> None:
+    usual = plan_of(training())
+    for changes in ({"quintuplet": {"macro": False}}, {"contrast": {"weight": 0.0}}, {"views": "flow"}):
+        assert np.array_equal(plan_of(training(), **changes)["micro"], usual["micro"])
+
+
 def test_class_weights_make_the_cross_entropy_balanced() -> None:
     micro = [0] * 9 + [1] * 4 + [2] * 2 + [3] * 3 + [4]
     for balance in (0.0, 0.6, 1.0):

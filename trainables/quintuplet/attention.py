@@ -18,7 +18,7 @@ class AttentionPooling(nn.Module):
 
     q_h is the query (the key projection and 1 / √C are one vector with it; the value and output projections are the
     linear layer that follows). Positions in space are a Gaussian window with learned centre c_h and width w_h, which
-    start on a lattice over the picture; free position vectors need several times the steps to find places.
+    start on a lattice over the picture, so the heads look at different places from the first step.
     """
 
     def __init__(self, channels: int, heads: int, frames: int, width: float) -> None:

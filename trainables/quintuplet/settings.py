@@ -42,7 +42,7 @@ class AttentionSettings:
 
     heads: int = bounded(16, ge=1, doc="Learned queries per view; each attends to its own place and time.")
     width: float = bounded(
-        0.06, gt=0, doc="Width of a head's window at the start, as a share of the picture."
+        0.05, gt=0, doc="Width of a head's window at the start, as a share of the picture."
     )
 
 
@@ -124,11 +124,11 @@ class TrainSettings:
 
     steps: int = bounded(100, ge=1, doc="Steps of the joint stage.")
     lr: float = bounded(1.5e-2, gt=0, le=1, doc="Learning rate of the joint stage.")
-    optimiser: Literal["adamw", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "sgd"] = bounded("adamw", doc="AdamW, or SGD with Nesterov momentum.")
     weight_decay: float = bounded(0.01, ge=0, doc="Decoupled weight decay.")
     clip_norm: float = bounded(0.0, ge=0, doc="Largest gradient norm; 0 = no clipping.")
     warmup: float = bounded(0.3, ge=0, lt=1, doc="Share of a stage in which the learning rate rises.")
-    decay: Literal["constant", "cosine"] = "cosine"
+    decay: Literal["constant", "cosine"] = bounded("cosine", doc="Learning rate after the warm-up.")
     ramp: float = bounded(
         0.0, ge=0, le=1, doc="Share of the joint stage in which the weights of quintuplet and contrast rise."
     )
