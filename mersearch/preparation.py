@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from mersearch.config.records import Config, Synthetic
@@ -73,26 +76,56 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
         return
     from mersearch.data.synthetic import synthesize
 
-    unfinished = target.with_name(f".{target.name}.unfinished-{os.getpid()}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    synthesize(
-        unfinished,
-        synthetic.layout,
-        subjects=synthetic.subjects,
-        seed=synthetic.seed,
-        difficulty=synthetic.difficulty,
-        clips=synthetic.clips,
-        workers=cores(),
-        progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
-    )
+    with _scratch(target) as unfinished:
+        synthesize(
+            unfinished,
+            synthetic.layout,
+            subjects=synthetic.subjects,
+            seed=synthetic.seed,
+            difficulty=synthetic.difficulty,
+            clips=synthetic.clips,
+            workers=cores(),
+            progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
+        )
+        try:
+            unfinished.rename(target)
+        except OSError as error:
+            if os.path.lexists(target):  # another process was faster, and wrote the same
+                return
+            raise DataError(
+                "the synthetic database can be put in its place",
+                received=f"{target}: {error.strerror or error}",
+                fix="name another folder: run.root=…",
+            ) from error
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A folder beside `target`, locked while this process lives; what killed processes left is removed."""
+    prefix = f".{target.name}.unfinished-"
+    for stale in target.parent.glob(f"{escape(prefix)}*"):
+        with _locked(stale) as ours:
+            if ours:
+                shutil.rmtree(stale, ignore_errors=True)
+    folder = target.with_name(f"{prefix}{os.getpid()}")
+    with suppress(OSError):  # what cannot be written is said by whoever writes there
+        folder.mkdir(parents=True)
     try:
-        unfinished.rename(target)
-    except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if os.path.lexists(target):  # another process was faster, and wrote the same
-            return
-        raise DataError(
-            "the synthetic database can be put in its place",
-            received=f"{target}: {error.strerror or error}",
-            fix="name another folder: run.root=…",
-        ) from error
+        with _locked(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Try to lock a folder; whether it is ours while the context lasts (never on a file system without locks)."""
+    with ExitStack() as stack:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True

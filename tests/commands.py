@@ -50,7 +50,7 @@ class Command:
         """What it has printed so far."""
         return self._output.read_text()
 
-    def ended(self, expected: int = 0, seconds: float = 60) -> str:
+    def ended(self, expected: int = 0, seconds: float = 120) -> str:
         """Wait for its end; what it printed."""
         try:
             code = self._process.wait(timeout=seconds)
@@ -67,7 +67,7 @@ class Command:
         """Seconds since its start."""
         return time.monotonic() - self._start
 
-    def at(self, moment: Callable[[], bool], seconds: float = 60) -> None:
+    def at(self, moment: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for a moment of its life."""
         until(lambda: moment() or self.over(), seconds, pause=0.005, what=self.output)
         assert not self.over(), f"{self._said} was over before the moment came:\n{self.output()}"

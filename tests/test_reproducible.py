@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -59,7 +61,7 @@ def in_turn(run: RunDirectory) -> bool:
 
 def test_going_on_with_other_code_is_said(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny.folder)
-    config = extend(tiny.run("tiny"), ())
+    config = extend(RunDirectory.open(Path("runs/tiny")), ())
     assert open_run(config, lambda *_: None).remarks == ()
     monkeypatch.setattr("mersearch.opening.sources", lambda _: "other")
     (remark,) = open_run(config, lambda *_: None).remarks

@@ -11,7 +11,7 @@ import cv2
 
 from mersearch.data.arrays import ClipArrays, clip_arrays
 from mersearch.data.cache_plan import CachePlan
-from mersearch.data.processes import begin
+from mersearch.data.processes import begin, deaf
 
 AHEAD = 2
 """Clips per worker that are computed or waiting to be written: the bound on memory."""
@@ -49,7 +49,9 @@ def _elsewhere(
     waiting: deque[tuple[int, Future[ClipArrays]]] = deque()
     try:
         for row in rows:
-            waiting.append((row, pool.submit(clip_arrays, plan.clips[row], plan.settings, plan.method)))
+            with deaf():
+                future = pool.submit(clip_arrays, plan.clips[row], plan.settings, plan.method)
+            waiting.append((row, future))
             if len(waiting) >= AHEAD * workers:
                 yield _next(waiting)
         while waiting:

@@ -1,4 +1,4 @@
-"""What a worker process of ours does first."""
+"""Worker processes that do not hear Ctrl-C, and end with the process that started them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 import cv2
 
 
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Processes started within never hear Ctrl-C, not even while they import; this one hears it at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def begin() -> None:
-    """Set up a worker: one thread, deaf to Ctrl-C (the parent stops it), and gone when the parent is killed."""
+    """Set up a worker: one thread, and gone when the parent is killed."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

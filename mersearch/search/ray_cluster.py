@@ -19,6 +19,7 @@ from mersearch.search.address import resolve
 from mersearch.search.surroundings import (
     environment,
     handler_kept,
+    interrupt_deferred,
     own_token,
     refresh_authentication,
     short_folder,
@@ -103,29 +104,34 @@ def cluster(
 
 @contextmanager
 def _connected(address: str, folder: Path, options: Mapping[str, Any]) -> Iterator[Cluster]:
-    import ray
+    with interrupt_deferred():
+        import ray
 
     if ray.is_initialized():
         raise ClusterError(
             "one process runs one search at a time", fix="start the other one in a process of its own"
         )
-    refresh_authentication()
+    try:
+        with interrupt_deferred():
+            refresh_authentication()
+            started = _started(address, folder, options)
+        yield started
+    finally:
+        ray.shutdown()
+
+
+def _started(address: str, folder: Path, options: Mapping[str, Any]) -> Cluster:
+    import ray
+
     try:
         context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         resources = ray.cluster_resources()
         found = context.address_info["address"]
-        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
     except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
-        ray.shutdown()
         raise _refused(address, error) from error
-    except BaseException:
-        ray.shutdown()
-        raise
-    try:
-        yield Cluster(found, folder, address == "local", cpus, gpus)
-    finally:
-        ray.shutdown()
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    return Cluster(found, folder, address == "local", cpus, gpus)
 
 
 def _refused(address: str, error: Exception) -> ClusterError:

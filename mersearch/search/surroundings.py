@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import secrets
 import signal
@@ -13,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mersearch.errors import ClusterError
 from mersearch.search import guardian
@@ -74,6 +73,31 @@ def handler_kept(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, before)
 
 
+@contextmanager
+def interrupt_deferred() -> Iterator[None]:
+    """Ctrl-C waits for the end of the context: Ray, imported or started by halves, ends in a crash.
+
+    The second one does not wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, arrived = signal.getsignal(signal.SIGINT), False
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001
+        nonlocal arrived
+        arrived = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if arrived:
+            raise KeyboardInterrupt
+
+
 def own_token(folder: Path) -> dict[str, str]:
     """The variables of a token of its own, in a file that only this user reads."""
     path = folder / "token"
@@ -87,6 +111,8 @@ def own_token(folder: Path) -> dict[str, str]:
 
 def refresh_authentication() -> None:
     """Make Ray read the authentication variables again: it does so once, when it is imported."""
-    raylet = importlib.import_module("ray._raylet")
+    raylet: Any = sys.modules.get("ray._raylet")
+    if raylet is None:
+        return
     raylet.Config.initialize("")
     raylet.AuthenticationTokenLoader.instance().reset_cache()

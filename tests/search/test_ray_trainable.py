@@ -71,7 +71,7 @@ def test_only_the_first_chunk_after_a_loss_counts_as_another_attempt() -> None:
 def test_a_divergence_and_a_bug_of_the_algorithm_are_reports_and_no_exceptions() -> None:
     actor = an_actor(Job(a_plan(), faults={0: "diverge", 1: "bug"}))
     (diverged,) = reports(actor, 1)
-    assert diverged == Report(failure="losses stay finite received: NaN in stage main")
+    assert diverged == Report(failure="losses stay finite: NaN in stage main")
     actor.reset_config(config(trial=1))
     (bug,) = reports(actor, 1)
     assert bug.failure == "KeyError: 'no such layer'"

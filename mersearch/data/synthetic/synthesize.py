@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 
 from mersearch import seeds
-from mersearch.data.processes import begin
+from mersearch.data.processes import begin, deaf
 from mersearch.data.synthetic import casme2, ckplus, course, head, identity, render, truth
 from mersearch.data.synthetic.plan import ClipPlan, Layout, Order
 from mersearch.disk import is_full
@@ -166,7 +166,9 @@ def _run(batches: list[_Batch], workers: int) -> Generator[list[truth.Truth], No
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=begin) as pool:
-        yield from pool.map(_write_batch, batches)
+        with deaf():
+            written = pool.map(_write_batch, batches)
+        yield from written
 
 
 def _write_batch(batch: _Batch) -> list[truth.Truth]:
