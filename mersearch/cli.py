@@ -26,7 +26,8 @@ class _Interruptible(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted; everything finished is kept", fix="the same command goes on"
+                "interrupted; everything finished is kept",
+                fix="give the same command again: it goes on where it can",
             ) from None
         except OSError as error:
             if not is_full(error):
@@ -34,7 +35,7 @@ class _Interruptible(TyperGroup):
             raise Interrupted(
                 "the disk is full; everything finished is kept",
                 received=f"{error.filename or 'standard output or a temporary file'}: {error.strerror}",
-                fix="make room; the same command goes on",
+                fix="make room, then give the same command again: it goes on where it can",
             ) from error
 
 
@@ -87,6 +88,12 @@ def launch(
     from mersearch.config import compose
 
     config = compose(space, overrides or ())
+    if not config.space.parameters:
+        raise ConfigError(
+            "a search needs parameters to search",
+            received=f"{space}: no `space`, or every parameter is fixed",
+            fix=f"mersearch evaluate {space} evaluates a single configuration",
+        )
     if dry_run:
         _dry_run(config)
     else:
@@ -113,7 +120,7 @@ def _search(config: Config, address: str | None) -> None:
     resolve(address)
     with preparing() as report:
         opened = open_run(config, report)
-    search(opened, address)
+    search(opened, address, lambda lines: print("\n".join(lines), flush=True))
 
 
 @app.command(epilog="Example: mersearch resume runs/quintuplet search.trials=150")
@@ -143,7 +150,12 @@ def status(
     from mersearch.store import RunDirectory
 
     found = RunDirectory.find(run, root)
-    print(json.dumps(summary.facts(found), indent=2) if as_json else "\n".join(summary.text(found)))
+    state = found.read()
+    print(
+        json.dumps(summary.facts(found, state), indent=2)
+        if as_json
+        else "\n".join(summary.text(found, state))
+    )
 
 
 @app.command(epilog="Example: mersearch export runs/quintuplet --top 3 -o best/")
@@ -179,9 +191,10 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     config = only(_single(file, overrides))
     with preparing() as report:
         opened = open_run(config, report)
+    complete = bool(opened.run.read().in_state("complete"))
     with evaluating(len(opened.run.plan)) as on_progress:
         trial = run_all(opened, on_progress)
-    print("\n".join(tell(opened, trial, file)))
+    print("\n".join(tell(opened, trial, file, trained=not complete)))
 
 
 @app.command(epilog="Example: mersearch train best.yaml -o model.safetensors")
@@ -196,7 +209,7 @@ def train(
     from mersearch.console import preparing
     from mersearch.model import require_writable
     from mersearch.model import train as refit
-    from mersearch.opening import make_ready
+    from mersearch.ready import make_ready
 
     config = _single(file, overrides)
     require_writable(output)

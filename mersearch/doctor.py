@@ -7,11 +7,12 @@ import importlib.util
 import os
 import platform
 import shutil
-import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from mersearch.errors import ClusterError
 
 PACKAGES = (
     "torch",
@@ -27,6 +28,10 @@ PACKAGES = (
     "safetensors",
 )
 GIB = 2**30
+_ADDRESSES = {
+    "local": "no address: a search starts a private Ray on this machine, with a token of its own",
+    "auto": "address auto: a search joins the Ray that runs on this machine",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +146,18 @@ def _disk(run_root: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("disk", text, "less than 1 GiB is free" if free < GIB else "")
-    temporary = tempfile.gettempdir()
-    if len(temporary) > 40:
-        fix = "set TMPDIR to a shorter folder: Ray's sockets need paths under 107 characters"
-        yield Finding("disk", f"the temporary folder is {temporary}", fix)
 
 
 def _ray(address: str | None) -> Iterator[Finding]:
-    from mersearch.search.address import unreachable
+    from mersearch.search.address import resolve
 
-    wanted = address or os.environ.get("RAY_ADDRESS")
     mode = os.environ.get("RAY_AUTH_MODE")
-    if not wanted:
-        yield Finding(
-            "ray", "no address: a search starts a private Ray on this machine, with a token of its own"
-        )
-    elif why := unreachable(wanted):
-        fix = "start the cluster, or unset RAY_ADDRESS to use this machine"
-        yield Finding("ray", f"address {wanted}: {why}", fix, blocking=True)
+    try:
+        meant = resolve(address)
+    except ClusterError as error:
+        yield Finding("ray", f"{error.rule}: {error.received}", error.fix, blocking=True)
     else:
-        yield Finding("ray", f"address {wanted} answers")
+        yield Finding("ray", _ADDRESSES.get(meant, f"address {meant} answers"))
     yield Finding(
         "ray", f"RAY_AUTH_MODE={mode}" if mode else "RAY_AUTH_MODE is not set; used for clusters only"
     )

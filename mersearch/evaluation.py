@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mersearch.errors import NothingRan, TrialFailure
-from mersearch.metrics import METRICS, class_f1
+from mersearch.errors import MersearchError, NothingRan, TrialFailure
+from mersearch.metrics import METRICS, NAMES, class_f1
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from mersearch.store import Progress, Trial
 
     OnProgress = Callable[[Progress], None]
-
-NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
         RunError: another process works on the run.
         Interrupted: the disk is full.
     """
+    from mersearch.opening import record_turn
     from mersearch.search.policy import NoStopping
     from mersearch.search.session import Session
     from mersearch.space import Space
@@ -65,18 +65,23 @@ def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
         )
         proposal = session.next_trial()
         if proposal is not None:
+            record_turn(opened, session.progress().folds_done)
             _train(opened, session, proposal.trial, proposal.done, on_progress)
         best = session.best()
         if best is None:
             raise NothingRan(
                 "the configuration cannot be trained",
                 received=writer.state.trials[0].ended.why if writer.state.trials[0].ended else "no result",
-                fix="change the configuration; a failed evaluation keeps its run directory, so name another run.name",
+                fix="change the configuration and name another run.name; a traceback, if there is one, is in "
+                f"{opened.run.path / 'failures'}",
             )
         return best
 
 
 def _train(opened: Opened, session: Session, trial: int, done: int, on_progress: OnProgress) -> None:
+    from mersearch.search.bridge import FAILURES
+    from mersearch.store.files import new_folder, replace
+
     worker = opened.study.open()
     worker.start({})
     going = True
@@ -86,6 +91,13 @@ def _train(opened: Opened, session: Session, trial: int, done: int, on_progress:
             folds = worker.train(trial, subjects, done // session.plan.chunk, attempt=0)
         except TrialFailure as failure:
             session.fail(trial, failure.line)
+            return
+        except MersearchError:
+            raise
+        except Exception as error:
+            session.fail(trial, " ".join(f"{type(error).__name__}: {error}".split()))
+            folder = new_folder(opened.run.path / FAILURES, opened.run.path)
+            replace(folder / f"{trial:05d}.txt", traceback.format_exc().encode(), opened.run.path)
             return
         going = session.report(trial, folds)
         done += len(subjects)
@@ -99,12 +111,21 @@ def scores(trial: Trial, classes: tuple[str, ...]) -> Scores:
     return Scores({name: METRICS[name](counts) for name in METRICS}, per_class, int(np.sum(counts)))
 
 
-def report(opened: Opened, trial: Trial, file: Path) -> list[str]:
-    """The lines that `evaluate` prints: scores, and how they compare with those that the file carries."""
+def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[str]:
+    """The lines that `evaluate` prints: scores, and how they compare with those that the file carries.
+
+    Args:
+        opened: the run of the evaluation.
+        trial: with all folds.
+        file: the configuration.
+        trained: whether this command trained anything, or all folds were stored already.
+    """
     from mersearch.numerics import difference
 
     found = scores(trial, opened.run.plan.classes)
     lines = [
+        *([] if trained else ["Every fold was stored already: nothing was trained now."]),
+        *opened.remarks,
         f"{opened.run.name}: {len(opened.run.plan)} folds, {found.clips} clips"
         + (", synthetic data" if opened.config.data.synthetic else ""),
         *(f"  {NAMES[name]:9s} {value:.4f}" for name, value in found.values.items()),

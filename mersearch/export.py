@@ -31,7 +31,7 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
         Interrupted: the disk is full.
     """
     config = Config.from_dict(run.config, file=run.path / "config.yaml")
-    ranked = ranking(run, config.search.metric)
+    ranked = run.read().ranking(config.search.metric)
     if not ranked:
         raise RunError(
             "only a trial with all folds can be exported",
@@ -51,12 +51,6 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
     return files
 
 
-def ranking(run: RunDirectory, metric: str) -> list[Trial]:
-    """The complete trials, the best first, the lower number on a tie."""
-    complete = run.read().in_state("complete")
-    return sorted(complete, key=lambda trial: (-METRICS[metric](trial.confusions[-1]), trial.number))
-
-
 def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
     pinned = config.pinned(trial.parameters)
     here = dataclasses.replace(
@@ -69,6 +63,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
         cache=_absolute(pinned.cache),
     )
     scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
+    turns = run.provenance.get("turns", [])
     return {
         "exported": {
             "run": run.name,
@@ -76,6 +71,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
             **scores,
             "data": run.provenance["data"]["digest"],
             "mode": run.provenance["mode"],
+            **({"other_modes": [turn["mode"] for turn in turns]} if turns else {}),
         },
         **here.to_dict(),
     }

@@ -51,3 +51,5 @@ def accuracy(counts: ArrayLike) -> float:
 
 
 METRICS: dict[str, Callable[[ArrayLike], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
+NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+"""As people write them."""

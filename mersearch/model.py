@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mersearch.disk import is_full
-from mersearch.errors import Interrupted, MersearchError, RunError
-from mersearch.opening import Ready
+from mersearch.errors import RunError
+from mersearch.ready import Ready
+from mersearch.store.files import new_folder, replace
 
 FORMAT = 1
 """Version of the metadata of a model file."""
@@ -39,7 +39,7 @@ def train(ready: Ready, file: Path) -> Path:
         "classes": json.dumps(worker.data.shapes.emotions),
         "provenance": json.dumps(ready.provenance),
     }
-    _replace(file, save(tensors, metadata))
+    replace(file, save(tensors, metadata), None)
     return file
 
 
@@ -47,33 +47,7 @@ def require_writable(file: Path) -> None:
     """Raise what writing the model would raise, before work is spent on it."""
     if file.is_dir():
         raise RunError("the model file is a file", received=f"{file} is a folder", fix="name a file: -o FILE")
-    draft = _draft(file)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.touch()
-        draft.unlink()
-    except OSError as error:
-        raise _refused(error, file) from error
-
-
-def _replace(file: Path, data: bytes) -> None:
-    draft = _draft(file)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        draft.replace(file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise _refused(error, file) from error
-
-
-def _draft(file: Path) -> Path:
-    return file.with_name(f".{file.name}.tmp")
-
-
-def _refused(error: OSError, file: Path) -> MersearchError:
-    received = f"{file}: {error.strerror or error}"
-    if is_full(error):
-        fix = "make room and run the command again, or name a file on another disk: -o FILE"
-        return Interrupted("disk full while the model was written", received=received, fix=fix)
-    return RunError("the model file is writable", received=received, fix="name another: -o FILE")
+    new_folder(file.parent, None)
+    draft = file.with_name(f".{file.name}.try")
+    replace(draft, b"", None)
+    draft.unlink()

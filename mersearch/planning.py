@@ -18,8 +18,8 @@ from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import folds
 from mersearch.data.table import Clip
 from mersearch.numerics import apply, dtype
-from mersearch.opening import current_mode, require_material, shapes_of
 from mersearch.preparation import Material, Report, read
+from mersearch.ready import current_mode, require_material, shapes_of
 from mersearch.training import DeviceData, train_chunk
 
 WIDTH = 80

@@ -48,18 +48,20 @@ def sources(algorithm: str) -> str:
     packages = dict.fromkeys(["mersearch", algorithm.partition(":")[0].partition(".")[0]])
     total = hashlib.sha256()
     for package in packages:
-        for file in _files(package):
-            total.update(f"{package}/{file.name}\0".encode() + file.read_bytes())
+        for place, file in sorted(_files(package).items()):
+            total.update(f"{package}/{place}\0".encode() + file.read_bytes())
     return total.hexdigest()
 
 
-def _files(package: str) -> Iterable[Path]:
+def _files(package: str) -> dict[str, Path]:
+    """Path inside the package → source file; the only file of a module that is no package."""
     spec = importlib.util.find_spec(package)
     if spec is None:
-        return ()
+        return {}
     if not spec.submodule_search_locations:
-        return (Path(spec.origin),) if spec.origin else ()
-    return sorted(Path(spec.submodule_search_locations[0]).rglob("*.py"))
+        return {Path(spec.origin).name: Path(spec.origin)} if spec.origin else {}
+    root = Path(spec.submodule_search_locations[0])
+    return {file.relative_to(root).as_posix(): file for file in root.rglob("*.py")}
 
 
 def _database(database: Database) -> dict[str, Any]:

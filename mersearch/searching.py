@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Sequence
 
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, opening
-from mersearch.opening import Opened
+from mersearch.opening import Opened, record_turn
+from mersearch.search.address import resolve
 from mersearch.search.asha import Asha
-from mersearch.search.engine import run_search
+from mersearch.search.engine import require_success, run_search
 from mersearch.search.policy import NoStopping, Policy
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
 from mersearch.store import RunWriter, progress
 
+Say = Callable[[Sequence[str]], None]
+"""Prints lines."""
 
-def search(opened: Opened, address: str | None) -> None:
+
+def search(opened: Opened, address: str | None, say: Say) -> None:
     """Run a search or go on with it until every trial is over, and say what came out.
 
     Args:
         opened: the run.
         address: of Ray; None for `RAY_ADDRESS`, or for a private Ray on this machine.
+        say: takes the first and the last lines.
 
     Raises:
         RunError: another process works on the run.
@@ -34,8 +41,11 @@ def search(opened: Opened, address: str | None) -> None:
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         if not now.finished:
-            _run(opened, writer, address)
-        _say(closing_lines(opened, writer, time.monotonic() - start))
+            record_turn(opened, now.folds_done)
+            _run(opened, writer, address, say)
+        now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
+        require_success(now, opened.run.path)
+        say(closing_lines(opened, writer, time.monotonic() - start))
 
 
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
@@ -60,11 +70,13 @@ def policy(config: Config) -> Policy:
     return Asha(eta=search.eta, rungs=search.rungs, min_peers=search.min_peers)
 
 
-def _run(opened: Opened, writer: RunWriter, address: str | None) -> None:
+def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> None:
     config, mode = opened.config, opened.study.mode
-    with cluster(address, cpus=_cores(config), gpus=local_cards(), threads=int(mode["threads"])) as on:
+    address = resolve(address)
+    cores = _cores(config) if address == "local" else local_cores()
+    with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
-        _say(_opening_lines(opened, writer, slots))
+        say(_opening_lines(opened, writer, slots))
         session = Session(
             writer,
             space=config.space,
@@ -95,11 +107,10 @@ def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]
     )
 
 
-def _cores(config: Config) -> float:
-    """Cores of a private Ray: those of the machine, or as many as the wanted trials at once ask for."""
-    concurrency = config.search.concurrency
-    wanted = 1 if concurrency == "auto" else concurrency
-    return max(local_cores(), wanted * config.trial.cpus)
+def _cores(config: Config) -> int:
+    """Cores of a private Ray: those of the machine, or as many as the trials side by side ask for."""
+    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+    return max(local_cores(), math.ceil(slots.count * slots.cpus))
 
 
 def _slots(config: Config, on: Cluster) -> Slots:
@@ -112,7 +123,3 @@ def _slots(config: Config, on: Cluster) -> Slots:
 def _synthetic(config: Config) -> tuple[str, ...]:
     sources = (config.data.synthetic, config.macro.synthetic)
     return tuple(source.layout for source in sources if source is not None)
-
-
-def _say(lines: list[str]) -> None:
-    print("\n".join(lines), flush=True)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mersearch.metrics import METRICS
+from mersearch.metrics import METRICS, NAMES
 from mersearch.store import Progress, RunDirectory, RunState, Trial, progress
 
 ROWS = 10
 """Trials that the text names."""
 
 
-def facts(run: RunDirectory) -> dict[str, Any]:
+def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """Everything that `status --json` prints."""
     metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
-    state = run.read()
     now = progress(state, metric=metric, planned=planned)
     best = state.best(metric)
     return {
@@ -37,9 +36,9 @@ def _best(trial: Trial) -> dict[str, Any]:
     return {"trial": trial.number, "scores": scores, "parameters": trial.parameters}
 
 
-def text(run: RunDirectory) -> list[str]:
+def text(run: RunDirectory, state: RunState) -> list[str]:
     """The lines that `status` prints, at most 80 columns."""
-    state, found = run.read(), facts(run)
+    found = facts(run, state)
     metric, counts = found["metric"], found["trials"]
     begun = counts["planned"] - sum(counts[name] for name in ("running", "complete", "stopped", "failed"))
     lines = [
@@ -74,8 +73,7 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
 
 
 def _scores(trial: Trial) -> str:
-    names = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
-    return ", ".join(f"{names[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
+    return ", ".join(f"{NAMES[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
 
 
 def _next(run: RunDirectory, found: dict[str, Any]) -> str:

@@ -63,11 +63,16 @@ def train(
     return FoldRecord(trial, subject, chunk, attempt, 1.5, "here", clips, true, logits, {"loss": [1.0, 0.5]})
 
 
+def an_asha(eta: float = 2, rungs: tuple[float, ...] = (0.3, 0.5), min_peers: int = 2) -> Asha:
+    """The usual settings, with some changed."""
+    return Asha(eta, rungs, min_peers)
+
+
 @contextmanager
-def a_session(run: RunDirectory, trials: int = 12, **more: Any) -> Iterator[Session]:
-    options = {"policy": Asha(rungs=(0.3, 0.5)), "seed": 7, "startup": 4, "clock": lambda: 1000.0, **more}
+def a_session(run: RunDirectory, trials: int = 12, space: Space = SPACE, **more: Any) -> Iterator[Session]:
+    options = {"policy": an_asha(), "seed": 7, "startup": 4, "clock": lambda: 1000.0, **more}
     with run.writer() as writer:
-        yield Session(writer, space=SPACE, trials=trials, metric="uf1", **options)
+        yield Session(writer, space=space, trials=trials, metric="uf1", **options)
 
 
 class Killed(Exception):

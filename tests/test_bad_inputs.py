@@ -407,7 +407,7 @@ def disk(tmp_path: Path) -> Iterator[Full]:
 @pytest.mark.ray
 def test_15_disk_full_at_a_write(mersearch: Mersearch, place: Path, disk: Full) -> None:
     space = {"algorithm": {"train": {"lr": {"low": 1e-3, "high": 1e-2}}}}
-    file = write("slow.yaml", {"algorithm": {"train": {"steps": 60}}, "space": space})
+    file = write("slow.yaml", {"algorithm": {"train": {"steps": 40}}, "space": space})
     log = "disk/runs/new/folds.jsonl"
     with beside("launch", file, "run.root=disk/runs", "preprocess.cache=runs/.cache") as driver:
         until(lambda: bool(lines(log)), driver)
@@ -427,7 +427,7 @@ def test_15_disk_full_at_a_write(mersearch: Mersearch, place: Path, disk: Full) 
 
 
 def test_16_run_name_in_use_by_another_live_driver(refuses: Callable[..., str], place: Path) -> None:
-    file = write("long.yaml", {"run": {"name": "busy"}, "algorithm": {"train": {"steps": 300}}})
+    file = write("long.yaml", {"run": {"name": "busy"}, "algorithm": {"train": {"steps": 100}}})
     with beside("evaluate", file, "preprocess.cache=runs/.cache") as driver:
         until(lambda: bool(lines("runs/busy/folds.jsonl")), driver)
         os.kill(driver.pid, signal.SIGSTOP)
@@ -635,8 +635,18 @@ def test_what_may_not_be_read_or_written_is_named(
 
 
 def test_an_interrupt_while_clips_are_prepared_keeps_them(mersearch: Mersearch) -> None:
-    with beside("train", "tiny.yaml", "preprocess.cache=fresh", "preprocess.flow_size=1200") as command:
+    with beside("train", "tiny.yaml", "preprocess.cache=fresh", "preprocess.flow_size=400") as command:
         until(lambda: bool([*Path("fresh").glob("*/done.jsonl")]), command)
         ctrl_c(command)
         told = end_of(command)
     told.says(3, "stopped, with everything finished kept", "an interrupt", "run the command again")
+
+
+@pytest.mark.ray
+def test_an_interrupt_while_ray_starts_ends_with_3(place: Path) -> None:
+    with beside("launch", "tiny.yaml", "preprocess.cache=runs/.cache") as driver:
+        until(lambda: Path("runs/new/trials.jsonl").exists(), driver)
+        ctrl_c(driver)
+        told = end_of(driver)
+    assert (told.code, "Traceback" in told.err) == (3, False), told
+    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: the same command")

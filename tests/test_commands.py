@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from safetensors import safe_open
 from mersearch import cli
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
-from mersearch.errors import ConfigError
-from mersearch.opening import extend, open_run
+from mersearch.errors import ConfigError, DataError
+from mersearch.opening import extend, open_run, record_turn
 from mersearch.planning import dry_run
 from mersearch.store import RunDirectory
 
@@ -184,3 +185,41 @@ def test_the_doctor_finds_an_address_that_does_not_answer(tmp_path: Path) -> Non
     assert "does not answer" in ray.text
     assert {"system", "packages", "processor", "memory", "disk", "ray"} <= {f.topic for f in findings}
     assert max(map(len, lines(findings))) <= 80
+
+
+def test_data_that_moved_are_read_again_and_must_be_the_same(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    stored = compose("one.yaml")
+    moved = place / "moved"
+    shutil.copytree(stored.data.root, moved)
+    config = dataclasses.replace(stored, data=dataclasses.replace(stored.data, root=str(moved)))
+    assert open_run(config, quiet).study.digest == open_run(stored, quiet).study.digest
+
+    frame = next(iter(sorted((moved / "Cropped").rglob("*.jpg"))))
+    others = sorted(frame.parent.glob("*.jpg"))
+    frame.write_bytes(others[-1].read_bytes())
+    with pytest.raises(DataError, match="goes on with the data it was launched with"):
+        open_run(config, quiet)
+
+
+def test_a_run_that_goes_on_with_other_code_says_so_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("mersearch.opening.sources", lambda _: "another code")
+    opened = open_run(compose("one.yaml"), quiet)
+    assert any("other code" in remark for remark in opened.remarks)
+    record_turn(opened, 3)
+    again = open_run(compose("one.yaml"), quiet)
+    assert again.turn is None
+    assert [turn["after_folds"] for turn in again.run.provenance["turns"]] == [3]
+
+
+def test_a_configuration_without_a_space_is_evaluated_not_searched(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "launch", "one.yaml", "run.name=two") == 2
+    assert "mersearch evaluate one.yaml" in " ".join(capsys.readouterr().err.split())

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
     ("mersearch.training", "mersearch.store"),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
+    ("mersearch.ready",),
     ("mersearch.opening",),
     (
         "mersearch.evaluation",

@@ -73,11 +73,12 @@ def load(
     cache = loading.path("preprocess.cache", values["preprocess"]["cache"]) if sections["preprocess"] else ""
     algorithm, fields = loading.algorithm(values.get("algorithm", {}))
     space, fixed = loading.space(values.get("space"), fields, {*overridden, *unsearched})
+    earlier = loading.fixed(values.get("fixed"))
+    loading.exported(values.get("exported"))
     raise_all(loading.errors)
     assert algorithm is not None
     assert fields is not None
     deleted = [path for path in unsearched if fields.unknown(path) is None]
-    earlier = [str(path) for path in values.get("fixed") or ()]
     return Config(
         **sections,
         cache=cache,
@@ -172,6 +173,22 @@ class _Loading:
         for problem in problems:
             self.complain(problem)
         return Space(parameters), dropped
+
+    def fixed(self, listed: Any) -> tuple[str, ...]:
+        """The paths that overrides fixed when the file was written."""
+        if listed is None:
+            return ()
+        if not isinstance(listed, list | tuple) or not all(isinstance(path, str) for path in listed):
+            fix = "list dotted keys, or leave it out"
+            self.complain(Problem("fixed", "must be a list, each text", repr(listed), fix))
+            return ()
+        return tuple(listed)
+
+    def exported(self, about: Any) -> None:
+        """Check what an exported file says about itself."""
+        if about is not None and not isinstance(about, Mapping):
+            fix = "leave it out, or export the file again"
+            self.complain(Problem("exported", "must hold keys with values", repr(about), fix))
 
 
 def _covers(overridden: Collection[str], path: str) -> bool:

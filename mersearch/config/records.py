@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -94,6 +95,8 @@ class Search:
     trials: int = field(default=10, metadata={"ge": 1})
     metric: Literal["uf1", "uar", "accuracy"] = "uf1"
     sampler: Literal["tpe", "random"] = "tpe"
+    startup: int = field(default=10, metadata={"ge": 1})
+    """Trials with a score before `tpe` stops drawing at random."""
     scheduler: Literal["asha", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
@@ -116,6 +119,14 @@ class Trial:
     cpus: float = field(default=1, metadata={"gt": 0})
     gpus: float | Literal["auto"] = field(default="auto", metadata={"ge": 0})
     """Cards per trial, a fraction shares one; auto = 1 where there are cards, else 0."""
+
+    def __post_init__(self) -> None:
+        if self.gpus != "auto" and self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ConfigError(
+                "trial.gpus must be a share of one card, up to 1, or a whole number of cards",
+                received=f"{self.gpus:g}",
+                fix=f"trial.gpus=1 or trial.gpus={math.ceil(self.gpus)}",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Fold:
     """One held-out subject. Positions index the micro clips (`train`, `test`) and the macro clips (`macro`).
 
     The constructor compares people, not positions: `train` and `macro` hold no clip of `subject`, `test` holds
-    only its clips, and every micro clip is in exactly one of the two.
+    only its clips, and every micro clip is in exactly one of the two. The arrays are copies, and read-only.
 
     Raises:
         DataError: a position breaks one of these rules.
@@ -50,6 +50,10 @@ class Fold:
     people: InitVar[People]
 
     def __post_init__(self, people: People) -> None:
+        for name in ("train", "test", "macro"):
+            positions = np.array(getattr(self, name), np.int64)
+            positions.setflags(write=False)
+            object.__setattr__(self, name, positions)
         trained = {people.micro[i] for i in self.train} | {people.macro[i] for i in self.macro}
         if self.subject in trained:
             raise DataError(

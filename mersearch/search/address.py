@@ -12,8 +12,8 @@ TIMEOUT = 5.0
 
 
 def unreachable(address: str) -> str:
-    """Why `host:port` (or `ray://host:port`) does not answer; empty when it does."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    """Why `host:port` does not answer; empty when it does."""
+    host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         return "not of the form HOST:PORT"
     try:

@@ -28,14 +28,14 @@ class Asha:
         min_peers: fewest other trials for a comparison.
     """
 
-    eta: float = 2
-    rungs: tuple[float, ...] = (1 / 8, 1 / 4, 1 / 2)
-    min_peers: int = 2
+    eta: float
+    rungs: tuple[float, ...]
+    min_peers: int
 
     def looks(self, folds: int) -> tuple[int, ...]:
         """ceil(share · K), at least 2; shares that round to all folds are left out.
 
-        >>> Asha(rungs=(0.125, 0.25, 0.5)).looks(26)
+        >>> Asha(eta=2, rungs=(0.125, 0.25, 0.5), min_peers=2).looks(26)
         (4, 7, 13)
         """
         rungs = {max(2, math.ceil(round(share * folds, 9))) for share in self.rungs}

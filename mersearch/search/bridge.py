@@ -55,7 +55,8 @@ class Bridge:
         self._session, self._run, self._events = session, run, events
         self._watcher, self._interrupted = watcher, interrupted
         self._progress = session.progress()
-        self._finished = False
+        self._finished = self._progress.folds_done > 0
+        self._remarked: set[str] = set()
 
     def next_trial(self) -> Proposal | None:
         """The next trial to run."""
@@ -72,10 +73,18 @@ class Bridge:
             if report.failure:
                 self.fail(trial, report.failure, report.traceback)
                 return False
+            self._remark(report)
             keep = self._session.report(trial, report.folds)
             self._finished = True
             self._changed(trial)
             return keep
+
+    def _remark(self, report: Report) -> None:
+        """Show what a node has to say, once per node and search."""
+        for node in sorted({fold.node for fold in report.folds} - self._remarked):
+            if report.remark:
+                self._remarked.add(node)
+                self._watcher.notice(f"{node}: {report.remark}")
 
     def fail(self, trial: int, why: str, traceback: str = "") -> None:
         """The trial cannot be trained."""

@@ -56,7 +56,7 @@ def run_search(
         raise leave.error from None
     finally:
         events.close()
-    _require_success(session.progress(), run)
+    require_success(session.progress(), run)
 
 
 def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
@@ -118,7 +118,8 @@ def _signals() -> Iterator[list[str]]:
             signal.signal(number, handler)
 
 
-def _require_success(progress: Progress, run: Path) -> None:
+def require_success(progress: Progress, run: Path) -> None:
+    """Raise NothingRan where there are trials and every one has failed."""
     failed = [trial for trial in progress.trials if trial.state == "failed"]
     if not failed or len(failed) < len(progress.trials):
         return

@@ -6,9 +6,11 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from mersearch import seeds
 from mersearch.search.journal import Journal
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
@@ -22,10 +24,14 @@ from mersearch.store import (
     Trial,
     TrialEnded,
     TrialProposed,
+    configuration,
     progress,
 )
 from mersearch.store.records import State
 from mersearch.store.writer import JOURNAL
+
+REDRAWS: Final = 20
+"""Draws after one that was there before, until the search space is taken to be exhausted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,9 @@ class Session:
     Trials that were running when the last driver ended are adopted under their own numbers. Where folds of theirs
     are stored without the verdict that should have followed, the verdict is made first. With one worker, the
     search is the same however often it is interrupted.
+
+    No configuration is run twice: where the sampler proposes one that was there before, others are drawn at random.
+    Where none of them is new either, the space is exhausted and the search ends with fewer trials than asked for.
 
     Args:
         writer: the writing end of the run.
@@ -76,7 +85,7 @@ class Session:
         self._writer, self._state = writer, writer.state
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
-        self._slots, self._clock = slots, clock
+        self._slots, self._clock, self._exhausted = slots, clock, False
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
 
@@ -85,29 +94,47 @@ class Session:
         """The folds of every trial."""
         return self._state.plan
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the space has no further configuration; known once `next_trial` has looked for one."""
+        return self._exhausted
+
     def next_trial(self) -> Proposal | None:
-        """The lowest unfinished trial of the last driver, else a new one; None when all are handed out."""
+        """The lowest unfinished trial of the last driver, else a new one; None when there is none."""
         while self._adopt:
             trial = self._state.trials[self._adopt.pop(0)]
             if trial.state == "running" and self._judge(trial):
                 return Proposal(trial.number, trial.parameters, trial.done)
         number = len(self._state.trials)
-        if number >= self._trials:
+        if number >= self._trials or self._exhausted:
             return None
-        parameters = propose(
-            self._state,
-            self._space,
-            number,
-            seed=self._seed,
-            metric=self._metric,
-            sampler=self._sampler,
-            startup=self._startup,
-        )
-        seed = sampler_seed(self._seed, number)
+        drawn = self._draw(number)
+        if drawn is None:
+            self._exhausted = True
+            return None
+        parameters, seed = drawn
         self._writer.append(TrialProposed(number, parameters, seed, self._clock()))
         trial = self._state.trials[number]
         self._journal.proposed(trial)
         return Proposal(number, trial.parameters, trial.done) if self._judge(trial) else self.next_trial()
+
+    def _draw(self, number: int) -> tuple[Parameters, int] | None:
+        """A configuration that no trial has, and the sampler's seed; None where none was found."""
+        known = {trial.configuration for trial in self._state.trials.values()}
+        for attempt in range(REDRAWS + 1):
+            seed = seeds.seed(self._seed, "sampler", number, attempt) if attempt else self._seed
+            parameters = propose(
+                self._state,
+                self._space,
+                number,
+                seed=seed,
+                metric=self._metric,
+                sampler="random" if attempt else self._sampler,
+                startup=self._startup,
+            )
+            if configuration(parameters) not in known:
+                return parameters, sampler_seed(seed, number)
+        return None
 
     def report(self, trial: int, folds: Sequence[FoldRecord]) -> bool:
         """Store the folds of one chunk and decide: True = go on, False = the trial is over.
@@ -139,7 +166,8 @@ class Session:
 
     def progress(self) -> Progress:
         """Where the search stands."""
-        return progress(self._state, metric=self._metric, planned=self._trials, slots=self._slots)
+        planned = len(self._state.trials) if self._exhausted else self._trials
+        return progress(self._state, metric=self._metric, planned=planned, slots=self._slots)
 
     def _judge(self, trial: Trial) -> bool:
         """Make the verdicts that are due, in order; whether the trial goes on."""

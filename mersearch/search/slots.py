@@ -17,16 +17,6 @@ class Slots:
     cpus: float
     gpus: float
 
-    @property
-    def threads(self) -> int:
-        """Threads of one worker."""
-        return max(1, int(self.cpus))
-
-    @property
-    def device(self) -> str:
-        """Where a trial trains: `cuda` or `cpu`."""
-        return "cuda" if self.gpus else "cpu"
-
 
 def local_cores() -> int:
     """Cores that this process may use."""

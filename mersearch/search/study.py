@@ -26,7 +26,6 @@ from mersearch.search.projection import projected_score
 from mersearch.space import Choice, Dimension, Float, Space, is_active
 from mersearch.store import Parameters, RunState, Trial
 
-SAMPLERS: Final = ("tpe", "random")
 STARTUP: Final = 10
 """Trials that are drawn at random before the Parzen estimator has enough to go on."""
 

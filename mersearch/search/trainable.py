@@ -63,7 +63,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             return Report(failure=_line(error), traceback=traceback.format_exc())
         self._done += len(folds)
         self.config["attempt"] = 0
-        return Report(tuple(folds))
+        return Report(tuple(folds), remark=self._worker.remark)
 
 
 def _line(error: BaseException) -> str:

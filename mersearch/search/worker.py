@@ -28,16 +28,23 @@ class Report:
         failure: why the trial cannot be trained; empty where it can.
         traceback: of an exception of the algorithm, else empty.
         unusable: the worker itself cannot work, whatever the trial.
+        remark: of the worker on itself, see `Worker`.
     """
 
     folds: tuple[FoldRecord, ...] = ()
     failure: str = ""
     traceback: str = ""
     unusable: MersearchError | None = None
+    remark: str = ""
 
 
 class Worker(Protocol):
     """Trains folds; knows nothing of Ray."""
+
+    @property
+    def remark(self) -> str:
+        """What the user should know of this worker's numbers; empty where there is nothing."""
+        ...
 
     def start(self, parameters: Parameters) -> None:
         """Turn to another configuration."""
@@ -101,14 +108,26 @@ class Study:
                 fix="put preprocess.cache on a file system that all machines share",
             )
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
-        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)})
+        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, self._remark())
+
+    def _remark(self) -> str:
+        """In what this process differs from the numeric mode of the run; empty where it does not."""
+        from mersearch import numerics
+
+        mode = self.mode
+        own = numerics.numeric_mode(
+            int(mode["threads"]), int(mode["chunk"]), str(mode["backend"]), str(mode["device"]), str(mode["precision"])
+        )
+        other = numerics.difference(mode, own)
+        text = "another numeric mode than the run's, so its predictions agree within tolerance only: "
+        return text + "; ".join(other) if other else ""
 
 
 class FoldWorker:
     """A worker of a real search."""
 
-    def __init__(self, study: Study, data: DeviceData, folds: dict[str, Fold]) -> None:
-        self.data = data
+    def __init__(self, study: Study, data: DeviceData, folds: dict[str, Fold], remark: str = "") -> None:
+        self.data, self.remark = data, remark
         self._study, self._folds = study, folds
         self._node = socket.gethostname()
         self._algorithm: Algorithm | None = None

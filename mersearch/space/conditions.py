@@ -16,8 +16,8 @@ class Resolved:
     """What is left to search.
 
     Attributes:
-        parameters: In an order in which each comes after those its conditions name; a condition that always
-            holds is gone.
+        parameters: Each after those its conditions name, else by path, whatever the order of the file; a
+            condition that always holds is gone.
         dropped: Paths that are not searched because of what was `fixed`.
         problems: Broken rules.
     """
@@ -42,7 +42,8 @@ def resolve(dimensions: Sequence[Dimension], fields: Fields | None, fixed: Colle
         if dimension.path in settling.searched:
             settling.settle(dimension)
     dropped = [d.path for d in dimensions if d.path in fixed or d.path in settling.never]
-    return Resolved(tuple(settling.kept), tuple(dropped), (*problems, *settling.problems))
+    parameters, _ = _topological(sorted(settling.kept, key=lambda dimension: dimension.path))
+    return Resolved(tuple(parameters), tuple(dropped), (*problems, *settling.problems))
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ class _Settling:
 
 
 def _topological(dimensions: Sequence[Dimension]) -> tuple[list[Dimension], list[Problem]]:
-    """The parameters with parents first, stable in the order of the file, and a problem per cycle."""
+    """The parameters with parents first, stable in the order given, and a problem per cycle."""
     waiting = {dimension.path: dimension for dimension in dimensions}
     ordered: list[Dimension] = []
     while waiting:

@@ -15,7 +15,11 @@ from mersearch.space.problem import Problem, did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Searched parameters, ordered so that each comes after those its conditions name."""
+    """Searched parameters, each after those its conditions name.
+
+    A sampler draws in this order, so `from_mapping` makes it a function of the parameters alone: the same space
+    written in another order proposes the same.
+    """
 
     parameters: tuple[Dimension, ...] = ()
 

@@ -55,7 +55,7 @@ class Lease:
             raise RunError(
                 "only one process may write to a run, and another one has taken over",
                 received=f"{self._path} is gone",
-                fix=f"this one was silent for over {EXPIRES:.0f} s; follow the other: mersearch watch {self._run}",
+                fix=f"this one was silent for over {EXPIRES:.0f} s; follow the other: mersearch status {self._run}",
             ) from error
 
     def release(self) -> None:

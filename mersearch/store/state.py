@@ -83,23 +83,42 @@ class RunState:
     orphans: list[FoldRecord | Verdict] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
-        """Take in one record; ValueError where it contradicts the log so far."""
+        """Take in one record; ValueError, and nothing taken in, where it contradicts the log so far."""
+        self.check([record])
         if isinstance(record, TrialProposed):
-            if record.trial != len(self.trials):
-                raise ValueError(f"trial {record.trial} is proposed where trial {len(self.trials)} is next")
             empty = np.zeros((1, len(self.plan.classes), len(self.plan.classes)), np.int64)
             self.trials[record.trial] = Trial(record, configuration(record.parameters), empty)
             waiting, self.orphans = self.orphans, []
             for orphan in waiting:
                 self.add(orphan)
         elif isinstance(record, TrialEnded):
-            if record.trial not in self.trials:
-                raise ValueError(f"trial {record.trial} ends before it is proposed")
             self.trials[record.trial].ended = record
         elif isinstance(record, FoldRecord):
             self._add_fold(record)
         else:
             self._add_verdict(record)
+
+    def check(self, records: Sequence[Record]) -> None:
+        """Raise ValueError where records, added in this order, would contradict the log; changes nothing."""
+        trials = len(self.trials)
+        for record in records:
+            if isinstance(record, TrialProposed):
+                if record.trial != trials:
+                    raise ValueError(f"trial {record.trial} is proposed where trial {trials} is next")
+                trials += 1
+            elif isinstance(record, TrialEnded):
+                if not 0 <= record.trial < trials:
+                    raise ValueError(f"trial {record.trial} ends before it is proposed")
+            elif isinstance(record, FoldRecord):
+                self._check_fold(record)
+
+    def _check_fold(self, record: FoldRecord) -> None:
+        if record.subject not in self.plan.subjects:
+            raise ValueError(f"subject {record.subject} is not among the folds of the run")
+        expected = self.plan.counts[self.plan.subjects.index(record.subject)]
+        found = tuple(record.labels.count(label) for label in range(len(expected)))
+        if found != expected or record.logits.shape != (sum(expected), len(expected)):
+            raise ValueError(f"subject {record.subject} has {expected} clips per class, the fold has {found}")
 
     def _owner(self, record: FoldRecord | Verdict) -> Trial | None:
         trial = self.trials.get(record.trial)
@@ -109,12 +128,6 @@ class RunState:
         return trial
 
     def _add_fold(self, record: FoldRecord) -> None:
-        if record.subject not in self.plan.subjects:
-            raise ValueError(f"subject {record.subject} is not among the folds of the run")
-        expected = self.plan.counts[self.plan.subjects.index(record.subject)]
-        found = tuple(record.labels.count(label) for label in range(len(expected)))
-        if found != expected or record.logits.shape != (sum(expected), len(expected)):
-            raise ValueError(f"subject {record.subject} has {expected} clips per class, the fold has {found}")
         if (trial := self._owner(record)) is None:
             return
         if record.subject in trial.folds:
@@ -149,10 +162,13 @@ class RunState:
         """Subjects that running trials have not finished, in the frozen order."""
         return {trial.number: self.plan.subjects[trial.done :] for trial in self.in_state("running")}
 
+    def ranking(self, metric: str) -> list[Trial]:
+        """The complete trials, the highest metric first, the lower number on a tie."""
+        return sorted(self.in_state("complete"), key=lambda t: (-METRICS[metric](t.confusions[-1]), t.number))
+
     def best(self, metric: str) -> Trial | None:
-        """The complete trial with the highest metric, the lower number on a tie; None without one."""
-        complete = self.in_state("complete")
-        return max(complete, key=lambda trial: (trial.score(metric), -trial.number), default=None)
+        """The first of `ranking`; None without a complete trial."""
+        return next(iter(self.ranking(metric)), None)
 
 
 def _counts(fold: FoldRecord) -> NDArray[np.int64]:

@@ -45,7 +45,7 @@ class RunWriter:
     """Appends records to the logs, and keeps `state` equal to what reading them back would give.
 
     Every method that writes raises RunError where another process has taken the run over or the folder is not
-    writable, and Interrupted where the disk is full.
+    writable, and Interrupted where the disk is full. What was not written whole is in neither log nor state.
     """
 
     def __init__(self, path: Path, state: RunState, lease: Lease) -> None:
@@ -66,16 +66,22 @@ class RunWriter:
                 file.unlink()
 
     def append(self, *records: Record) -> None:
-        """Append records of one kind: one write, on disk on return."""
+        """Append records of one kind: one write, on disk on return.
+
+        Raises:
+            ValueError: a record contradicts the log or is not readable; nothing was written.
+        """
         if not records:
             return
         self._lease.check()
-        self._write_maps([record for record in records if isinstance(record, FoldRecord)])
         name, decode = LOGS[type(records[0])]
         lines = [encode(record) for record in records]
+        decoded = [decode(json.loads(line)) for line in lines]
+        self.state.check(decoded)
+        self._write_maps([record for record in records if isinstance(record, FoldRecord)])
         self._logs[name].append(lines)
-        for line in lines:
-            self.state.add(decode(json.loads(line)))
+        for record in decoded:
+            self.state.add(record)
 
     def _write_maps(self, folds: Sequence[FoldRecord]) -> None:
         for fold in folds:

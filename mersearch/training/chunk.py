@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
 from mersearch.data.folds import Fold
-from mersearch.errors import ConfigError, TrialFailure
+from mersearch.errors import ConfigError, DataError, TrialFailure
 from mersearch.training.batches import LazyBatch, Split, gathering
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import Fitted, fit
@@ -75,6 +75,7 @@ def train_chunk(
 
     Raises:
         ConfigError: an unknown back-end, or the algorithm needs clips or views that the data lacks.
+        DataError: a fold of other data, in which a held-out subject would be trained on or a clip left out.
         TrialFailure: a loss, a parameter or a logit is not finite, or the algorithm breaks its protocol.
     """
     if backend not in BACKENDS:
@@ -110,6 +111,7 @@ def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _train_fold(
     algorithm: Algorithm, data: DeviceData, fold: Fold, seed: int, dtype: torch.dtype
 ) -> FoldResult:
+    _require_own(fold, data)
     start = time.perf_counter()
     fitted = fit(algorithm, data, Split(fold.subject, fold.train, fold.macro), seed, dtype)
     logits, maps = _predict(algorithm, data, fold, fitted, dtype)
@@ -128,7 +130,7 @@ def _predict(
     algorithm: Algorithm, data: DeviceData, fold: Fold, fitted: Fitted, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Logits [m, L] and maps [m, 14, 14] of the held-out clips, of which the algorithm sees the views only."""
-    parts = torch.split(torch.from_numpy(fold.test).to(data.device), _BATCH)
+    parts = torch.split(torch.tensor(fold.test, device=data.device), _BATCH)
     sources = gathering("micro", data.micro, parts, data.micro.views, dtype)
     with torch.no_grad():
         pairs = [
@@ -150,6 +152,27 @@ def _predict(
                 f"{name} stay finite", f"a value that is not, fold {fold.subject}, after {', '.join(last)}"
             )
     return logits, maps
+
+
+def _require_own(fold: Fold, data: DeviceData) -> None:
+    """Raise DataError unless `fold` splits these clips by subject: a fold knows only the data it was made for."""
+    clips = np.sort(np.concatenate([fold.train, fold.test]))
+    macro = len(data.macro) if data.macro is not None else 0
+    if not np.array_equal(clips, np.arange(len(data.micro))) or (fold.macro >= macro).any():
+        raise DataError(
+            "a fold has every clip of the data once, for training or for testing",
+            received=f"fold {fold.subject}: {len(fold.train)} + {len(fold.test)} of {len(data.micro)} clips, "
+            f"{len(fold.macro)} of {macro} macro clips",
+            fix="build folds with mersearch.data.folds.folds from the same data",
+        )
+    subjects = data.micro.labels.subject
+    shared = np.intersect1d(subjects[fold.train], subjects[fold.test])
+    if len(shared):
+        raise DataError(
+            "a fold never trains on a subject that it tests",
+            received=f"fold {fold.subject}: {len(shared)} subject(s) of the data on both sides",
+            fix="build folds with mersearch.data.folds.folds from the same data",
+        )
 
 
 def _require(algorithm: Algorithm, data: DeviceData) -> None:

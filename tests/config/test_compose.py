@@ -29,6 +29,11 @@ def test_a_minimal_file_is_filled_with_defaults(write: Write) -> None:
     assert not config.macro.present
 
 
+@pytest.mark.parametrize("gpus", [0, 0.25, 1, 1.0, 2, 3.0])
+def test_a_share_of_a_card_and_whole_cards_can_be_asked_for(write: Write, gpus: float) -> None:
+    assert compose(write(), [f"trial.gpus={gpus}"]).trial.gpus == gpus
+
+
 def test_paths_of_data_and_cache_are_absolute_and_the_home_is_expanded(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 import mersearch
 from mersearch.algorithm import settings_from
-from mersearch.config import algorithm_class, compose, shipped_spaces
+from mersearch.config import Config, algorithm_class, compose, shipped_spaces
 from mersearch.errors import ConfigError
 from mersearch.space import Choice, Dimension, Int, Space, Value, is_active
+from mersearch.space.dimension import show
 
 SPACES = sorted(file.stem for file in shipped_spaces().glob("*.yaml"))
 
@@ -69,6 +71,22 @@ def test_every_point_of_a_shipped_space_makes_settings(name: str) -> None:
         point = draw(config.space, rng)
         config.space.validate(point)
         settings_from(cls.Settings, config.with_parameters(point))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
+    parameters = compose(name).space.parameters
+    conditions = {(path, value) for d in parameters for path, values in d.when.items() for value in values}
+    assert conditions
+    fixing = [[f"{path}={show(value)}"] for path, value in sorted(conditions, key=str)]
+    for overrides in ([], [f"~space.{parameters[0].path}"], *fixing):
+        config = compose(name, overrides)
+        values = config.to_dict()
+        texts = [yaml.safe_dump(values, sort_keys=sort) for sort in (True, False)]
+        for stored in (values, *map(yaml.safe_load, texts)):
+            again = Config.from_dict(stored)
+            assert again == config
+            assert again.space.paths == config.space.paths
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from mersearch.data import casme2, ckplus, labels
 from mersearch.data.action_units import parse
 from mersearch.data.synthetic import synthesize
-from mersearch.errors import DataError
+from mersearch.errors import DataError, Interrupted
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -195,3 +195,14 @@ def test_a_folder_with_files_is_never_written_to(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="new or empty folder"):
         synthesize(tmp_path, "casme2", subjects=2, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with pytest.raises(Interrupted, match="whole or not at all"):
+            synthesize(tmp_path / name, "casme2", subjects=2, clips=2, seed=0, size=0.5, progress=interrupt)
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]

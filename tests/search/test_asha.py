@@ -55,22 +55,22 @@ def test_a_trial_goes_on_when_its_place_in_the_sorted_values_is_in_the_top_share
     place = order.index(own)
     top = -(-len(order) // eta)
     expected = place < top or len(values) < min_peers
-    assert keeps(Asha(eta=eta, min_peers=min_peers), values, own) == expected
+    assert keeps(an_asha(eta=eta, min_peers=min_peers), values, own) == expected
 
 
 def test_ties_go_on() -> None:
-    assert keeps(Asha(eta=4, min_peers=0), [10] * 11, 10)
+    assert keeps(an_asha(eta=4, min_peers=0), [10] * 11, 10)
 
 
 def test_the_first_trials_at_a_rung_go_on_until_there_are_enough_peers() -> None:
-    asha = Asha(min_peers=3)
+    asha = an_asha(min_peers=3)
     assert keeps(asha, [20, 20], 0)
     assert not keeps(asha, [20, 20, 20], 0)
 
 
 def test_a_verdict_says_what_it_was_based_on() -> None:
     counts = {5: with_accuracy(15), 3: with_accuracy(5), 1: with_accuracy(12), 7: with_accuracy(9, folds=1)}
-    verdict = Asha(min_peers=2).decide(Snapshot("accuracy", 9, counts), 7, with_accuracy(6))
+    verdict = an_asha(min_peers=2).decide(Snapshot("accuracy", 9, counts), 7, with_accuracy(6))
     assert (verdict.keep, verdict.value, verdict.peers) == (False, 6 / 20, (1, 3, 5))
     assert verdict.why == "place 3 of 4 after 2 folds, the first 2 go on"
 
@@ -82,7 +82,7 @@ def test_a_value_that_is_not_a_number_loses_and_ranks_below_every_number(
         return math.nan if counts[0, 0] == 13 else float(counts[0, 0])
 
     monkeypatch.setitem(METRICS, "accuracy", some)
-    asha = Asha(min_peers=2)
+    asha = an_asha(min_peers=2)
     assert not keeps(asha, [], 13)
     assert not keeps(asha, [1, 2, 3], 13)
     assert keeps(asha, [13, 13, 13], 0)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mersearch.metrics import METRICS
-from mersearch.search.asha import Asha
 from mersearch.search.policy import NoStopping, Policy, Snapshot
 from tests.runs import a_run, a_session, execute, train
 
@@ -18,7 +17,7 @@ def pooled(*folds: tuple[int, int]) -> np.ndarray:
     return np.cumsum(counts, axis=0)
 
 
-@pytest.mark.parametrize("policy", [NoStopping(), Asha(), Asha(eta=4, min_peers=0)], ids=str)
+@pytest.mark.parametrize("policy", [NoStopping(), an_asha(), an_asha(eta=4, min_peers=0)], ids=str)
 @pytest.mark.parametrize("folds", range(1, 30))
 def test_every_policy_looks_in_ascending_order_before_the_last_fold(policy: Policy, folds: int) -> None:
     looks = policy.looks(folds)
@@ -26,7 +25,7 @@ def test_every_policy_looks_in_ascending_order_before_the_last_fold(policy: Poli
     assert all(2 <= look < folds for look in looks)
 
 
-@pytest.mark.parametrize("policy", [NoStopping(), Asha(min_peers=0)], ids=str)
+@pytest.mark.parametrize("policy", [NoStopping(), an_asha(min_peers=0)], ids=str)
 def test_every_policy_decides_the_same_again_and_leaves_its_input_alone(policy: Policy) -> None:
     counts = {number: pooled((number, 5), (3, number)) for number in range(1, 6)}
     before = {number: value.copy() for number, value in counts.items()}

@@ -16,7 +16,7 @@ COUNTS = arrays(np.int64, (3, 3), elements=st.integers(0, 6))
 
 
 def by_loops(own: np.ndarray, reference: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """METHODS 1.2, step 2, one entry at a time."""
+    """The formula of `projection.project`, one entry at a time."""
     classes = len(own)
     result = own.astype(float)
     for y in range(classes):

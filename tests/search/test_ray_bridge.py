@@ -152,3 +152,14 @@ def test_the_curve_of_a_trial_is_a_tensorboard_file_in_the_folder_of_the_trial(
     (file,) = (run.path / "events").rglob("events.out*")
     assert file.parent.name == "trial-00000"
     assert b"uf1_over_folds" in file.read_bytes()
+
+
+def test_a_curve_that_cannot_be_written_ends_the_search_with_its_reason(
+    run: RunDirectory, session: Session, bridge: Bridge
+) -> None:
+    (run.path / "events").write_text("in the way")
+    report = chunk(run, bridge)
+    with pytest.raises(Leave) as caught:
+        bridge.report(0, report)
+    assert "events of the run must be writable" in str(caught.value.error)
+    assert run.read().trials[0].done == 1

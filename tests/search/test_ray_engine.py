@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from mersearch.errors import ClusterError, Interrupted, NothingRan
-from mersearch.search.asha import Asha
 from mersearch.search.engine import run_search
 from mersearch.search.policy import NoStopping
 from mersearch.search.ray_cluster import Cluster, cluster
@@ -58,7 +57,7 @@ def test_one_worker_finds_what_a_search_without_ray_finds_and_loads_the_data_onc
 def test_two_workers_finish_every_trial_whatever_befalls_single_ones(ray: Cluster, tmp_path: Path) -> None:
     run, log = a_run(tmp_path / "run"), tmp_path / "log"
     faults = {1: "die", 2: "bug", 3: "diverge", 4: "nan"}
-    notes = search(run, Job(run.plan, faults, log=log), ray, trials=14, policy=Asha(rungs=(0.3, 0.5)))
+    notes = search(run, Job(run.plan, faults, log=log), ray, trials=14, policy=an_asha(rungs=(0.3, 0.5)))
 
     state = run.read()
     states = {number: trial.state for number, trial in state.trials.items()}

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mersearch.search.asha import Asha
 from mersearch.search.policy import NoStopping
 from mersearch.store import RunDirectory, maps_path
 from mersearch.store.lines import Log
@@ -273,7 +272,7 @@ def test_a_report_on_a_trial_that_is_over_changes_nothing(tmp_path: Path) -> Non
 
 def test_a_chunk_over_several_rungs_is_judged_at_each_in_order(tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", a_plan(8, 6))
-    policy = Asha(rungs=(0.25, 0.5, 0.75), min_peers=1)
+    policy = an_asha(rungs=(0.25, 0.5, 0.75), min_peers=1)
     execute(run, TRIALS, policy=policy)
     seen = set()
     for trial in run.read().trials.values():

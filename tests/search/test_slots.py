@@ -42,8 +42,3 @@ def test_a_cluster_without_room_waits_only_where_the_concurrency_is_given() -> N
     assert cluster_slots(4, 1, 6, cores=0, cards=0) == Slots(6, 4, 1)
     with pytest.raises(ClusterError, match="0 CPU and 0 GPU; a trial asks for 4 and 1"):
         cluster_slots(4, 1, "auto", cores=0, cards=0)
-
-
-def test_a_worker_has_the_whole_part_of_its_cores_as_threads() -> None:
-    assert [Slots(1, cpus, 0).threads for cpus in (0.5, 1, 2.5)] == [1, 1, 2]
-    assert [Slots(1, 1, gpus).device for gpus in (0, 0.5)] == ["cpu", "cuda"]

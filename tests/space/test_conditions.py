@@ -46,7 +46,8 @@ def test_whole_bounds_of_a_real_setting_make_a_real_parameter() -> None:
     space = Space.from_mapping(
         nested(x={"low": 0, "high": 2}, n={"low": 0, "high": 2}, on={"choices": [True]}), SETTINGS
     )
-    assert [type(dimension) for dimension in space.parameters] == [Float, Int, Choice]
+    kinds = {dimension.path: type(dimension) for dimension in space.parameters}
+    assert kinds == {"algorithm.x": Float, "algorithm.n": Int, "algorithm.on": Choice}
 
 
 @pytest.mark.parametrize(
@@ -118,3 +119,11 @@ def test_what_depends_on_a_fixed_parameter_is_dropped_or_freed() -> None:
     assert resolved.problems == ()
     assert resolved.parameters == (Float("algorithm.x", 0, 1),)
     assert resolved.dropped == ("algorithm.on", "algorithm.n", "algorithm.y")
+
+
+def test_a_freed_parameter_stands_where_it_stands_without_a_condition() -> None:
+    switch, plain = Choice("algorithm.on", (True, False)), Int("algorithm.n", 1, 3)
+    freed = Float("algorithm.a", 0, 1, when={"algorithm.on": (True,)})
+    resolved = resolve((switch, plain, freed), SETTINGS, fixed={"algorithm.on"})
+    assert [dimension.path for dimension in resolved.parameters] == ["algorithm.a", "algorithm.n"]
+    assert resolve(resolved.parameters[::-1], SETTINGS).parameters == resolved.parameters

@@ -62,6 +62,23 @@ def test_mapping_and_back_is_the_same_space() -> None:
     assert Space.from_mapping(space.to_mapping()) == space
 
 
+def test_the_order_of_the_parameters_does_not_depend_on_the_order_in_which_they_are_written() -> None:
+    def backwards(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        return {key: backwards(value) for key, value in reversed(node.items())}
+
+    space = Space.from_mapping(NESTED)
+    assert Space.from_mapping(backwards(NESTED)) == space
+    assert space.paths == (
+        "algorithm.loss.kind",
+        "algorithm.loss.weight",
+        "algorithm.steps",
+        "algorithm.loss.macro",
+        "algorithm.margin",
+    )
+
+
 POINT: dict[str, Any] = {"algorithm.loss.weight": 1.0, "algorithm.loss.kind": "a", "algorithm.steps": 20}
 
 

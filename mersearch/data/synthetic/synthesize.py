@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
@@ -18,8 +16,8 @@ from mersearch import seeds
 from mersearch.data.processes import begin, deaf
 from mersearch.data.synthetic import casme2, ckplus, course, head, identity, render, truth
 from mersearch.data.synthetic.plan import ClipPlan, Layout, Order
-from mersearch.disk import is_full
-from mersearch.errors import DataError, Interrupted
+from mersearch.data.synthetic.whole import require_empty, whole
+from mersearch.errors import DataError
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (casme2.LAYOUT, ckplus.LAYOUT)}
 OVERSAMPLING = 2.0
@@ -64,13 +62,13 @@ def synthesize(
 
     Raises:
         DataError: an argument is out of its range, or `out` holds files or cannot be written.
-        Interrupted: the disk is full, or a worker was killed.
+        Interrupted: the disk is full, a worker was killed, or an interrupt came.
     """
     order = Order(subjects, clips, seed, difficulty, quirks, size)
     _check(out, layout, order, workers)
     clip_plans = LAYOUTS[layout].plan(order)
     truths: list[truth.Truth] = []
-    with _whole(out), closing(_run(_batches(out, layout, order, clip_plans), workers)) as batches:
+    with whole(out), closing(_run(_batches(out, layout, order, clip_plans), workers)) as batches:
         for done in batches:
             truths += done
             if progress is not None:
@@ -109,47 +107,7 @@ def _check(out: Path, layout: str, order: Order, workers: int) -> None:
     for name, number in (("difficulty", order.difficulty), ("size", order.size)):
         if not 0.1 <= number <= 10.0:
             raise DataError(f"{name} lies between 0.1 and 10", received=str(number))
-    try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise _unfinished(error, out) from error
-    if taken:
-        received = f"{out} {'holds files' if out.is_dir() else 'is a file'}"
-        fix = "name another folder, or remove this one"
-        raise DataError("the database root is a new or empty folder", received=received, fix=fix)
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[None]:
-    """Make the new or empty folder `out`; what was written into it is removed where the context is left early."""
-    existed = out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unfinished(error, out) from error
-    try:
-        yield
-    except BaseException as error:
-        for entry in out.iterdir() if existed else (out,):
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
-        if isinstance(error, OSError | BrokenProcessPool):
-            raise _unfinished(error, out) from error
-        raise
-
-
-def _unfinished(error: OSError | BrokenProcessPool, out: Path) -> DataError | Interrupted:
-    if isinstance(error, BrokenProcessPool):
-        fix = "run the command again, with fewer clips if memory was short"
-        return Interrupted(
-            "a process that wrote the synthetic database was killed", received=str(out), fix=fix
-        )
-    received = f"{error.filename or out}: {error.strerror or error}"
-    if is_full(error):
-        fix = "make room and run the command again, or name a folder on another disk"
-        return Interrupted("disk full while the synthetic database was written", received=received, fix=fix)
-    return DataError(
-        "the folder of a synthetic database can be written", received=received, fix="name another folder"
-    )
+    require_empty(out)
 
 
 def _batches(out: Path, layout: str, order: Order, clips: tuple[ClipPlan, ...]) -> list[_Batch]:
@@ -165,10 +123,13 @@ def _run(batches: list[_Batch], workers: int) -> Generator[list[truth.Truth], No
         yield from map(_write_batch, batches)
         return
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=begin) as pool:
+    pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=context, initializer=begin)
+    try:
         with deaf():
             written = pool.map(_write_batch, batches)
         yield from written
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _write_batch(batch: _Batch) -> list[truth.Truth]:

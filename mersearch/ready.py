@@ -1,0 +1,128 @@
+"""A configuration made ready: data read and preprocessed, folds planned, everything checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mersearch.algorithm import Shapes, settings_from
+from mersearch.config.importing import algorithm_class
+from mersearch.config.records import Config
+from mersearch.data.action_units import ACTION_UNITS
+from mersearch.data.cache_index import Prepared
+from mersearch.data.cache_load import load
+from mersearch.data.clips import DataSet
+from mersearch.data.folds import folds, require_subjects
+from mersearch.errors import ConfigError
+from mersearch.numerics import Mode, numeric_mode
+from mersearch.preparation import Material, Report, preprocess, read
+from mersearch.provenance import describe
+from mersearch.search.worker import Study
+from mersearch.space import Choice
+from mersearch.store import FoldPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A configuration with its data preprocessed and checked.
+
+    Attributes:
+        provenance: code, data, numeric mode and environment.
+    """
+
+    study: Study
+    provenance: dict[str, Any]
+
+
+def make_ready(config: Config, report: Report) -> Ready:
+    """Read and preprocess the data of `config`, and check that every configuration of its space can use them.
+
+    Raises:
+        ConfigError: the algorithm needs what is not there.
+        DataError: a database breaks a rule, or has one subject.
+        Interrupted: the disk is full, or an interrupt came; preprocessed clips are kept.
+    """
+    mode = current_mode(config)
+    material = read(config, report)
+    require_subjects(material.micro.subjects)
+    require_material(config, shapes_of(config, material), material.macro is not None)
+    prepared = preprocess(config, material, report)
+    dataset = load(prepared.micro, prepared.macro)
+    plan = fold_plan(dataset, config.folds.chunk)
+    return Ready(study_of(config, prepared, plan, mode), describe(config, material, prepared, mode))
+
+
+def study_of(config: Config, prepared: Prepared, plan: FoldPlan, mode: Mode) -> Study:
+    """What the workers are sent: where the caches are, by absolute paths."""
+    macro = None if prepared.macro is None else prepared.macro.absolute()
+    return Study(prepared.micro.absolute(), macro, prepared.digest, plan, config, mode)
+
+
+def fold_plan(dataset: DataSet, chunk: int) -> FoldPlan:
+    """The folds of a data set in the frozen order."""
+    classes = len(dataset.shapes.emotions)
+    emotion = dataset.micro.labels.emotion
+    order = folds(dataset)
+    counts = tuple(
+        tuple(int(count) for count in np.bincount(emotion[fold.test], minlength=classes)) for fold in order
+    )
+    return FoldPlan(tuple(fold.subject for fold in order), chunk, dataset.shapes.emotions, counts)
+
+
+def current_mode(config: Config) -> Mode:
+    """The numeric mode in which this machine trains this configuration."""
+    import torch
+
+    wanted = config.trial.gpus
+    cards = torch.cuda.device_count()
+    device = "cuda" if (cards if wanted == "auto" else wanted) else "cpu"
+    if device == "cuda" and not cards:
+        raise ConfigError(
+            "trial.gpus needs a card that torch can use",
+            received=f"trial.gpus={wanted}, and no card is visible",
+            fix="trial.gpus=0 trains on the CPU; mersearch doctor says what torch sees",
+        )
+    return numeric_mode(max(1, int(config.trial.cpus)), config.folds.chunk, config.folds.backend, device)
+
+
+def shapes_of(config: Config, material: Material) -> Shapes:
+    """The shapes that the preprocessed data will have."""
+    return Shapes(
+        frames=config.preprocess.frames,
+        size=config.preprocess.size,
+        views=("rgb", "flow"),
+        emotions=material.micro.classes,
+        macro_emotions=() if material.macro is None else material.macro.classes,
+        action_units=ACTION_UNITS,
+        subjects=len(material.micro.subjects),
+    )
+
+
+def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
+    """Raise ConfigError unless every configuration of the space finds the views and clips it needs."""
+    cls = algorithm_class(config.algorithm.name)
+    present = {*shapes.views, *(("macro",) if macro else ())}
+    variants: list[Mapping[str, Any]] = [{}]
+    for dimension in config.space.parameters:
+        if isinstance(dimension, Choice):
+            variants += [{dimension.path: choice} for choice in dimension.choices]
+    for variant in variants:
+        chosen = ", ".join(f"{path}={value}" for path, value in variant.items()) or "the configuration"
+        try:
+            settings = settings_from(cls.Settings, config.with_parameters(variant))
+        except ValueError as error:
+            fix = "leave this option out of the space, or change the settings that it contradicts"
+            raise ConfigError(f"{chosen} cannot be used", received=str(error), fix=fix) from error
+        missing = sorted(cls(settings, shapes).needs() - present)
+        if missing:
+            fixes = {"macro": "give macro=ckplus macro.root=…"}
+            raise ConfigError(
+                f"{config.algorithm.name} needs {' and '.join(missing)}"
+                f"{' clips' if 'macro' in missing else ''}, which the data do not have",
+                received=f"{chosen}; there is {', '.join(sorted(present))}",
+                fix=f"{fixes.get(missing[0], 'prepare that view')}, or turn off the settings that use it "
+                "(see docs/quintuplet.md, 'Without macro clips')",
+            )
