@@ -85,6 +85,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             policy=policy(config),
             seed=config.run.seed,
             sampler=config.search.sampler,
+            startup=config.search.startup,
             slots=slots.count,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:

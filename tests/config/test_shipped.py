@@ -77,7 +77,6 @@ def test_every_point_of_a_shipped_space_makes_settings(name: str) -> None:
 def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
     parameters = compose(name).space.parameters
     conditions = {(path, value) for d in parameters for path, values in d.when.items() for value in values}
-    assert conditions
     fixing = [[f"{path}={show(value)}"] for path, value in sorted(conditions, key=str)]
     for overrides in ([], [f"~space.{parameters[0].path}"], *fixing):
         config = compose(name, overrides)
