@@ -3,8 +3,8 @@
     python checks/crash.py [--kills 10] [--seed 0]
 
 First the search runs undisturbed. Then the same search, from an empty folder (it writes its databases and
-preprocesses them itself), is killed again and again, some seconds after its start or some folds later, and started
-again. One row per kill: the moment; the folds that were on disk; how many of these the next driver did not
+preprocesses them itself), is killed again and again, in turn some seconds after its start and some folds later, and
+started again. One row per kill: the moment; the folds that were on disk; how many of these the next driver did not
 take over, so that they were trained twice; whether every prediction that both searches have is the same to the bit;
 the processes and temporary folders that were left 20 seconds later. Ends with 1 where any row is not as it must be.
 """
@@ -35,6 +35,8 @@ MOST = 4
 """Folds that a driver may finish before it is killed."""
 PATIENCE = 600.0
 Predictions = dict[tuple[str, str], object]
+Moment = tuple[str, Callable[[], bool]]
+"""In words, and whether it has come."""
 
 
 @dataclass(slots=True)
@@ -79,9 +81,9 @@ def crash(folder: Path, kills: int, rng: random.Random) -> int:
     print(f"undisturbed: {len(undisturbed)} folds")
 
     run, rows = folder / "killed" / "search", list[Row]()
-    for _ in range(kills):
+    for number in range(kills):
         with start(folder, run) as command:
-            row = kill(command, run, undisturbed, rng)
+            row = kill(command, run, undisturbed, draw(command, run, rng, by_time=number % 2 == 0))
             settle(rows, command.output())
         if row is None:
             print("the search was over before the next moment came")
@@ -105,9 +107,9 @@ def start(folder: Path, run: Path) -> Command:
     return Command(folder, "launch", *SEARCH, "run.root=killed")
 
 
-def kill(command: Command, run: Path, undisturbed: Predictions, rng: random.Random) -> Row | None:
-    """Kill `command` at a random moment; None where it came to its end before."""
-    moment, reached = draw(command, run, rng)
+def kill(command: Command, run: Path, undisturbed: Predictions, moment: Moment) -> Row | None:
+    """Kill `command` at a moment; None where it came to its end before."""
+    said, reached = moment
     try:
         command.at(reached, PATIENCE)
     except AssertionError:
@@ -118,11 +120,11 @@ def kill(command: Command, run: Path, undisturbed: Predictions, rng: random.Rand
     found = predictions(run) if run.exists() else {}
     with contextlib.suppress(AssertionError):
         command.leaves_nothing()
-    return Row(moment, len(found), same(found, undisturbed), command.left())
+    return Row(said, len(found), same(found, undisturbed), command.left())
 
 
-def draw(command: Command, run: Path, rng: random.Random) -> tuple[str, Callable[[], bool]]:
-    if not run.exists() or rng.random() < 0.5:
+def draw(command: Command, run: Path, rng: random.Random, *, by_time: bool) -> Moment:
+    if by_time:
         seconds = rng.uniform(0, LONGEST)
         return f"{seconds:.1f} s after its start", lambda: command.age() >= seconds
     more, before = rng.randint(1, MOST), lines(run)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mersearch import __version__
 from mersearch.disk import is_full
 from mersearch.errors import ConfigError, Interrupted, MersearchError
 
@@ -42,7 +43,7 @@ class _Interruptible(TyperGroup):
 app = typer.Typer(
     cls=_Interruptible,
     help="Hyperparameter search for micro-expression recognition, judged leave-one-subject-out.",
-    epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 search.trials=100",
+    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -62,6 +63,21 @@ Configuration = Annotated[
 RUNS = Path("runs")
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hyperparameter search for micro-expression recognition, judged leave-one-subject-out."""
+
+
 def main() -> None:
     """The console script: errors of the user's become one message and an exit code."""
     if not sys.warnoptions:
@@ -75,7 +91,9 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@app.command(epilog="Example: mersearch launch quintuplet data=casme2 data.root=/data/CASME2 --dry-run")
+@app.command(
+    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+"
+)
 def launch(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a shipped one.")],
     overrides: Overrides = None,
@@ -176,6 +194,7 @@ def export(
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)
+    print("(the best of many trials looks better than it is)")
     print(f"next: mersearch evaluate {files[0]}")
 
 
@@ -219,7 +238,7 @@ def train(
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
-    print("Its score is that of `mersearch evaluate`; it has none of its own, having seen every subject.")
+    print("It has seen every subject, so it has no score of its own: mersearch evaluate has.")
 
 
 def _single(file: Path, overrides: list[str] | None) -> Config:
@@ -270,7 +289,8 @@ def synthesize(
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {layout}", done, total),
         )
-    print(f"{out}: synthetic clips in the layout of {layout}; the truth is in {out / 'truth'}")
+    print(f"{out}: synthetic clips in the layout of {layout}")
+    print(f"the truth beside them: {out / 'truth'}")
     print(f"next: mersearch data check {layout} {out}")
 
 

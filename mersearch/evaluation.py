@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mersearch.store import Progress, Trial
 
     OnProgress = Callable[[Progress], None]
+
+
+_WRAPPER = textwrap.TextWrapper(80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,8 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
                 else "the configuration, code or data changed"
             )
             lines.append(f"In {carried['run']}, trial {carried['trial']} had {stored} ({why}).")
-    return [*lines, f"The predictions are in {opened.run.path / 'folds.jsonl'}."]
+    lines.append(f"The predictions are in {opened.run.path / 'folds.jsonl'}.")
+    return [part for line in lines for part in _WRAPPER.wrap(line)]
 
 
 def _carried(file: Path) -> dict[str, Any]:

@@ -77,9 +77,7 @@ def open_run(config: Config, report: Report) -> Opened:
 
 def _reopen(run: RunDirectory, config: Config, report: Report) -> Opened:
     changed = _differences(run.config, config.to_dict())
-    conflicts = [
-        f"{key}: {old!r} → {new!r}" for key, old, new in changed if key not in (*EXTENDABLE, *PLACES)
-    ]
+    conflicts = _conflicts(changed)
     if conflicts:
         raise ConfigError(
             f"the run {run.path} exists with another configuration",
@@ -100,6 +98,14 @@ def _reopen(run: RunDirectory, config: Config, report: Report) -> Opened:
             "other code than at launch: new predictions may differ from what the old code would have given"
         )
     return Opened(run, config, study_of(config, prepared, run.plan, mode), False, tuple(remarks), turn)
+
+
+def _conflicts(changed: Sequence[tuple[str, Any, Any]]) -> list[str]:
+    """What may not change when a run goes on; parameters of the search space by their names only."""
+    fatal = [entry for entry in changed if entry[0] not in (*EXTENDABLE, *PLACES, "fixed")]
+    plain = [f"{key}: {old!r} → {new!r}" for key, old, new in fatal if not key.startswith("space.")]
+    searched = [key.removeprefix("space.") for key, _, _ in fatal if key.startswith("space.")]
+    return [*plain, *([f"another search of {', '.join(searched[:4])}"] if searched else [])]
 
 
 def _last(run: RunDirectory) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
         ("data", f"{_database(config, material)}"),
         (
             "macro",
-            "none" if material.macro is None else f"{material.macro.name}, {len(material.macro.clips)} clips",
+            _macro(config, material),
         ),
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
@@ -68,6 +68,13 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
     for name, text in rows:
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
     return ["plan (nothing was trained or preprocessed)", *lines]
+
+
+def _macro(config: Config, material: Material) -> str:
+    if material.macro is None:
+        return "none"
+    kind = "SYNTHETIC, in the layout of " if config.macro.synthetic else ""
+    return f"{kind}{material.macro.name}, {len(material.macro.clips)} clips"
 
 
 def _database(config: Config, material: Material) -> str:

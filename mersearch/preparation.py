@@ -16,6 +16,8 @@ from mersearch.data.cache_index import Prepared
 from mersearch.data.table import Database
 from mersearch.errors import DataError
 
+FOLDER = ".synthetic"
+"""Synthetic databases are written below a folder of this name, and nowhere else."""
 Report = Callable[[str, int, int], None]
 """Called with (what is done, clips finished, clips in all)."""
 
@@ -72,8 +74,14 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
 
 def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
     target = Path(root).expanduser()
-    if synthetic is None or os.path.lexists(target):
+    if synthetic is None or (target / "truth" / "about.json").is_file():
         return
+    if os.path.lexists(target) or FOLDER not in target.parts:
+        raise DataError(
+            "a synthetic database is one that mersearch wrote itself",
+            received=f"{target} {'is none' if os.path.lexists(target) else 'does not exist'}",
+            fix="for a database of your own name its reader too: data=casme2 data.root=…, macro=ckplus macro.root=…",
+        )
     from mersearch.data.synthetic import synthesize
 
     with _scratch(target) as unfinished:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, opening
+from mersearch.errors import ConfigError
 from mersearch.opening import Opened, record_turn
 from mersearch.search.address import resolve
 from mersearch.search.asha import Asha
@@ -38,6 +39,7 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
     """
     config, start = opened.config, time.monotonic()
     with opened.run.writer() as writer:
+        _require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         if not now.finished:
@@ -46,6 +48,15 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
         say(closing_lines(opened, writer, time.monotonic() - start))
+
+
+def _require_room(config: Config, trials: int) -> None:
+    if config.search.trials < trials:
+        raise ConfigError(
+            "a run keeps the trials that it has",
+            received=f"search.trials={config.search.trials}, and {trials} were started",
+            fix=f"search.trials={trials} or more; Ctrl-C ends a search early",
+        )
 
 
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:

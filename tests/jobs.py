@@ -25,6 +25,7 @@ class Job:
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
+        remark: of every worker.
     """
 
     plan: FoldPlan
@@ -32,6 +33,7 @@ class Job:
     unreadable: bool = False
     seconds: float = 0.0
     log: Path | None = None
+    remark: str = ""
 
     def open(self) -> Faker:
         if self.unreadable:
@@ -49,6 +51,7 @@ class Faker:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.parameters: Parameters = {}
+        self.remark = job.remark
 
     def start(self, parameters: Parameters) -> None:
         self.parameters = parameters

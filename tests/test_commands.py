@@ -204,6 +204,16 @@ def test_data_that_moved_are_read_again_and_must_be_the_same(
         open_run(config, quiet)
 
 
+def test_a_mistyped_root_is_no_new_synthetic_database(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    for root, what in (("nowhere", "does not exist"), (str(place / "runs"), "is none")):
+        config = compose("one.yaml", ["run.name=other", f"data.root={root}"])
+        with pytest.raises(DataError, match="one that mersearch wrote itself") as error:
+            open_run(config, quiet)
+        assert what in error.value.received
+    assert not (place / "nowhere").exists()
+
+
 def test_a_run_that_goes_on_with_other_code_says_so_once(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

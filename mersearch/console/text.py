@@ -100,11 +100,15 @@ def closing(
     else:
         number, score = progress.best
         lines += [f"Best: trial {number}, {metric} {score:.3f} over all {progress.folds} subjects"]
-        lines += _listed(parameters)
+        lines += [CAUTION, *_listed(parameters)]
     lines += [f"Everything is in {run}", *_next(run, progress.best is not None)]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines
+
+
+CAUTION = "(the best of many trials looks better than it is)"
+"""Beside every score of a winner."""
 
 
 def mark_synthetic(databases: Sequence[str]) -> str:

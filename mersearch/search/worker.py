@@ -108,19 +108,23 @@ class Study:
                 fix="put preprocess.cache on a file system that all machines share",
             )
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
-        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, self._remark())
+        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, remark_on(self.mode))
 
-    def _remark(self) -> str:
-        """In what this process differs from the numeric mode of the run; empty where it does not."""
-        from mersearch import numerics
 
-        mode = self.mode
-        own = numerics.numeric_mode(
-            int(mode["threads"]), int(mode["chunk"]), str(mode["backend"]), str(mode["device"]), str(mode["precision"])
-        )
-        other = numerics.difference(mode, own)
-        text = "another numeric mode than the run's, so its predictions agree within tolerance only: "
-        return text + "; ".join(other) if other else ""
+def remark_on(mode: Mode) -> str:
+    """In what this process differs from the numeric mode of the run; empty where it does not."""
+    from mersearch import numerics
+
+    own = numerics.numeric_mode(
+        int(mode["threads"]),
+        int(mode["chunk"]),
+        str(mode["backend"]),
+        str(mode["device"]),
+        str(mode["precision"]),
+    )
+    other = numerics.difference(mode, own)
+    text = "another numeric mode than the run's, so its predictions agree within tolerance only: "
+    return text + "; ".join(other) if other else ""
 
 
 class FoldWorker:

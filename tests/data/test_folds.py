@@ -152,6 +152,16 @@ def test_a_fold_tests_all_of_its_subject_and_trains_on_all_others(train, test):
         fold(train, test)
 
 
+def test_the_positions_of_a_fold_are_copies_and_read_only():
+    train = np.array([2])
+    made = Fold("a", train, np.array([0, 1]), np.array([1]), PEOPLE)
+    train[0] = 0
+    assert made.train.tolist() == [2]
+    for positions in (made.train, made.test, made.macro):
+        with pytest.raises(ValueError, match="read-only"):
+            positions[0] = 1
+
+
 def test_a_fold_survives_pickling():
     made = fold([2], [0, 1], [1])
     copy = pickle.loads(pickle.dumps(made))

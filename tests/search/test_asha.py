@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mersearch.metrics import METRICS
 from mersearch.search.asha import Asha
 from mersearch.search.policy import Snapshot
+from tests.runs import an_asha
 
 
 def with_accuracy(right: int, of: int = 20, folds: int = 2) -> np.ndarray:
@@ -29,17 +30,17 @@ def keeps(asha: Asha, values: list[int], own: int) -> bool:
     [(26, (4, 7, 13)), (8, (2, 4)), (68, (9, 17, 34)), (4, (2,)), (3, (2,)), (2, ()), (1, ())],
 )
 def test_rungs_are_shares_rounded_up_of_at_least_two_folds(folds: int, looks: tuple[int, ...]) -> None:
-    assert Asha(rungs=(1 / 8, 1 / 4, 1 / 2)).looks(folds) == looks
+    assert an_asha(rungs=(1 / 8, 1 / 4, 1 / 2)).looks(folds) == looks
 
 
 def test_a_rung_at_all_folds_is_left_out() -> None:
-    assert Asha(rungs=(0.5, 1.0)).looks(10) == (5,)
+    assert an_asha(rungs=(0.5, 1.0)).looks(10) == (5,)
 
 
 @given(share=st.fractions(0, 1, max_denominator=40), folds=st.integers(3, 80))
 def test_a_share_given_as_a_float_rounds_as_the_exact_one(share: object, folds: int) -> None:
     exact = max(2, math.ceil(share * folds))  # type: ignore[operator]
-    assert Asha(rungs=(float(share),)).looks(folds) == ((exact,) if exact < folds else ())  # type: ignore[arg-type]
+    assert an_asha(rungs=(float(share),)).looks(folds) == ((exact,) if exact < folds else ())  # type: ignore[arg-type]
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 
 from mersearch.metrics import METRICS
 from mersearch.search.policy import NoStopping, Policy, Snapshot
-from tests.runs import a_run, a_session, execute, train
+from tests.runs import a_run, a_session, an_asha, execute, train
 
 
 def pooled(*folds: tuple[int, int]) -> np.ndarray:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -100,6 +101,28 @@ def test_workers_that_die_before_any_chunk_is_finished_end_the_search(
     assert isinstance(caught.value.error, ClusterError)
     assert "no module named 'mine'" in str(caught.value.error)
     assert run.read().trials[0].state == "running"
+
+
+def test_an_adopted_trial_that_kills_its_workers_fails_too(
+    run: RunDirectory, bridge: Bridge, session: Session, notes: Notebook
+) -> None:
+    bridge.report(0, chunk(run, bridge))
+    resumed = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "")
+    resumed.crashed(0, "killed, out of memory or crashed")
+    assert run.read().trials[0].state == "failed"
+
+
+def test_a_remark_of_a_worker_is_shown_once_per_node(
+    run: RunDirectory, bridge: Bridge, notes: Notebook
+) -> None:
+    proposal = bridge.next_trial()
+    assert proposal is not None
+    for subject, node, remark in zip(
+        run.plan.subjects, "aabbc", ("other cpu", "other cpu", "", "more threads", ""), strict=False
+    ):
+        fold = dataclasses.replace(train(run.plan, 0, proposal.parameters, subject), node=node)
+        bridge.report(0, Report((fold,), remark=remark))
+    assert notes.notices == ["a: other cpu", "b: more threads"]
 
 
 def test_an_error_of_the_session_leaves_as_itself_past_every_except_of_tune(

@@ -22,7 +22,7 @@ from mersearch.search.session import Session
 from mersearch.search.slots import Slots
 from mersearch.store import RunDirectory
 from tests.jobs import Job, Notebook
-from tests.runs import SPACE, a_run, a_session, execute, facts
+from tests.runs import SPACE, a_run, a_session, an_asha, execute, facts
 
 pytestmark = pytest.mark.ray
 TWO, ONE = Slots(2, 0.25, 0), Slots(1, 0.25, 0)  # small: a search that ends early leaves its slots to its Ray

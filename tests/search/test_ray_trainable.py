@@ -78,6 +78,11 @@ def test_a_divergence_and_a_bug_of_the_algorithm_are_reports_and_no_exceptions()
     assert "in train" in bug.traceback
 
 
+def test_every_chunk_carries_the_remark_of_its_worker() -> None:
+    found = reports(an_actor(Job(a_plan(), remark="another processor")), 2)
+    assert [report.remark for report in found] == ["another processor"] * 2
+
+
 def test_no_result_says_done_not_even_the_last_one() -> None:
     plan = a_plan(subjects=2)
     assert [set(step) for step in (lambda actor: [actor.step(), actor.step()])(an_actor(Job(plan)))] == [

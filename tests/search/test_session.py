@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mersearch.search.policy import NoStopping
+from mersearch.space import Choice, Space
 from mersearch.store import RunDirectory, maps_path
 from mersearch.store.lines import Log
-from tests.runs import Killed, a_plan, a_run, a_session, execute, facts, train
+from tests.runs import Killed, a_plan, a_run, a_session, an_asha, execute, facts, train
 
 TRIALS = 8
 LOGS = ("trials.jsonl", "folds.jsonl", "verdicts.jsonl")
@@ -320,3 +321,61 @@ def test_maps_are_kept_for_complete_trials_only(tmp_path: Path) -> None:
     for trial in state.trials.values():
         paths = [maps_path(run.path, state, trial.number, subject) for subject in run.plan.subjects]
         assert [path.exists() for path in paths] == [trial.state == "complete"] * len(paths)
+
+
+THREE = Space((Choice("algorithm.head", ("linear", "mlp", None)),))
+
+
+def tried(run: RunDirectory, **more: Any) -> list[Any]:
+    """The heads that a search of ten trials over `THREE` has tried when it has ended."""
+    with a_session(run, 10, space=THREE, **more) as session:
+        while proposal := session.next_trial():
+            parameters = {"algorithm.lr": 0.01, **proposal.parameters}
+            for subject in session.plan.subjects[proposal.done :]:
+                record = train(run.plan, proposal.trial, parameters, subject)
+                if not session.report(proposal.trial, [record]):
+                    break
+        assert session.exhausted
+        assert session.next_trial() is None
+        now = session.progress()
+        assert (now.planned, now.finished) == (3, True)
+    return [trial.parameters["algorithm.head"] for trial in run.read().trials.values()]
+
+
+@pytest.mark.parametrize("options", [{"sampler": "random"}, {"startup": 1}], ids=str)
+def test_a_space_of_three_configurations_is_exhausted_after_three_trials(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    run = a_run(tmp_path / "r")
+    found = tried(run, policy=NoStopping(), **options)
+    assert sorted(found, key=str) == [None, "linear", "mlp"]
+    before = logs_of(run)
+    assert tried(run, policy=NoStopping(), **options) == found, "opening it again finds the same"
+    assert logs_of(run) == before
+
+
+def test_redraws_are_the_same_after_every_restart(tmp_path: Path) -> None:
+    whole, halting = a_run(tmp_path / "whole"), a_run(tmp_path / "halting")
+    tried(whole)
+    for _ in range(3):
+        with a_session(halting, 10, space=THREE) as session:
+            proposal = session.next_trial()
+            assert proposal is not None
+            parameters = {"algorithm.lr": 0.01, **proposal.parameters}
+            for subject in halting.plan.subjects:
+                if not session.report(
+                    proposal.trial, [train(halting.plan, proposal.trial, parameters, subject)]
+                ):
+                    break
+    tried(halting)
+    assert logs_of(halting) == logs_of(whole)
+
+
+def test_an_empty_space_holds_one_configuration(tmp_path: Path) -> None:
+    with a_session(a_run(tmp_path / "r"), space=Space(())) as session:
+        proposal = session.next_trial()
+        assert proposal is not None
+        session.fail(proposal.trial, "enough")
+        assert not session.exhausted
+        assert session.next_trial() is None
+        assert session.exhausted

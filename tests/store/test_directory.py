@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from mersearch.errors import Interrupted, RunError
-from mersearch.store import PROTOCOL, RunDirectory, TrialProposed, runs
-from tests.runs import a_plan, a_run, facts
+from mersearch.store import PROTOCOL, FoldPlan, RunDirectory, TrialEnded, TrialProposed, configuration, runs
+from mersearch.store.records import Record
+from tests.runs import a_plan, a_run, facts, train
 
 
 def test_a_new_run_reads_back_what_it_was_given(tmp_path: Path) -> None:
@@ -170,6 +172,72 @@ def test_a_line_that_contradicts_the_log_is_named(tmp_path: Path, log: str, line
     (run.path / log).write_text(json.dumps(line) + "\n")
     with pytest.raises(RunError, match=rf"{log}, line 1: .*{why}"):
         run.read()
+
+
+def refused(plan: FoldPlan) -> list[tuple[Record, ...]]:
+    """Records that contradict a log in which trial 0 was proposed."""
+    good = train(plan, 0, LEARNT, plan.subjects[0])
+    return [
+        (TrialProposed(0, {}, 0),),
+        (TrialProposed(1, {}, 0), TrialProposed(3, {}, 0)),
+        (TrialEnded(1, "failed", "", 0),),
+        (TrialEnded(0, "running", "", 0),),
+        (dataclasses.replace(good, subject="nobody"),),
+        (good, dataclasses.replace(good, labels=(0,) * len(good.labels))),
+        (dataclasses.replace(good, clips=good.clips[1:]),),
+    ]
+
+
+LEARNT: dict[str, Any] = {"algorithm.lr": 0.01, "algorithm.head": "mlp"}
+FILES = ("trials.jsonl", "folds.jsonl", "verdicts.jsonl")
+
+
+@pytest.mark.parametrize("case", range(7))
+def test_a_record_that_contradicts_the_log_reaches_neither_log_nor_state(tmp_path: Path, case: int) -> None:
+    run = a_run(tmp_path / "r")
+    with run.writer() as writer:
+        writer.append(TrialProposed(0, LEARNT, 5))
+        before = [(run.path / name).read_bytes() for name in FILES], facts(writer.state)
+        with pytest.raises(ValueError, match=r"trial|subject|kind|differ"):
+            writer.append(*refused(run.plan)[case])
+        assert ([(run.path / name).read_bytes() for name in FILES], facts(writer.state)) == before
+        assert not (run.path / "maps").exists()
+    assert facts(run.read()) == before[1]
+
+
+def test_several_trials_may_be_proposed_and_ended_in_one_write(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r")
+    with run.writer() as writer:
+        writer.append(TrialProposed(0, {}, 0), TrialEnded(0, "failed", "", 0), TrialProposed(1, {"x": 1}, 0))
+        assert facts(run.read()) == facts(writer.state)
+
+
+def test_what_a_full_disk_refuses_is_not_in_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path / "r")
+    with run.writer() as writer:
+        writer.append(TrialProposed(0, LEARNT, 5))
+        fold = dataclasses.replace(
+            train(run.plan, 0, LEARNT, run.plan.subjects[0]), configuration=configuration(LEARNT)
+        )
+        before, real, left = facts(writer.state), os.write, [20]
+
+        def nearly_full(descriptor: int, data: Any) -> int:
+            if not left[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = real(descriptor, bytes(data)[: left[0]])
+            left[0] -= written
+            return written
+
+        with monkeypatch.context() as patch:
+            patch.setattr("mersearch.store.files.os.write", nearly_full)
+            with pytest.raises(Interrupted, match="disk full"):
+                writer.append(fold)
+        assert left == [0], "a part of the line was written"
+        assert facts(writer.state) == before
+        assert facts(run.read()) == before
+    assert (run.path / "folds.jsonl").read_bytes() == b""
 
 
 def test_reading_a_run_imports_nothing_heavy() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
 from mersearch.algorithm import Batch, Parameters, Plan, Stage, State, Training, Update
 from mersearch.data.folds import folds
+from mersearch.errors import DataError
 from mersearch.training import DeviceData, train_all, train_chunk
 from mersearch.training.batches import Split
 from mersearch.training.fit import fit
@@ -26,6 +28,23 @@ def test_without_macro_clips_the_plan_sees_none() -> None:
     dataset = toy_dataset()
     algorithm = Spy(Settings(steps=3), dataset.shapes)
     assert len(train(algorithm, list(folds(dataset)), dataset)) == 5
+
+
+@pytest.mark.parametrize(
+    ("subjects", "macro", "rule"),
+    [
+        ((5, 3, 1, 4, 7), True, "a fold has every clip of the data once"),
+        ((5, 3, 1, 4), True, "a fold has every clip of the data once"),
+        ((5, 3, 1, 4, 6), False, "a fold has every clip of the data once"),
+        ((4, 4, 1, 4, 6), True, "a fold never trains on a subject that it tests"),
+    ],
+)
+def test_a_fold_of_other_data_is_refused(subjects: tuple[int, ...], macro: bool, rule: str) -> None:
+    other = DeviceData.from_dataset(toy_dataset(subjects, macro=macro))
+    algorithm = Toy(dataclasses.replace(SETTINGS, macro=False), other.shapes)
+    fold = next(fold for fold in FOLDS if fold.subject == "micro/00")
+    with pytest.raises(DataError, match=rule):
+        train_chunk(algorithm, other, [fold], seed=3)
 
 
 def test_a_fold_may_hold_out_one_clip() -> None:

@@ -1,48 +1,66 @@
-"""A fold gives the same bits however it is run."""
+"""A fold of any algorithm gives the same bits however it is run."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from mersearch.data.folds import Fold
 from mersearch.training import FoldResult, train_chunk
-from tests.folded import DATA, FOLDS, toy, train
+from tests.every import DEVICE_DATA, EVERY, FOLDS, LIFELIKE
 
 ROOT = Path(__file__).parents[2]
+Train = Callable[[Sequence[Fold]], list[FoldResult]]
+FRESH = """
+import sys, torch
+torch.set_num_threads(int(sys.argv[2]))
+from mersearch.training import train_chunk
+from tests.every import DEVICE_DATA, EVERY, FOLDS, LIFELIKE
+for result in train_chunk(EVERY[sys.argv[1]].build(LIFELIKE.shapes), DEVICE_DATA, [FOLDS[1], FOLDS[4]], seed=3):
+    print(result.subject, result.logits.tobytes().hex())
+"""
+
+
+@pytest.fixture(scope="module")
+def train(algorithm_name: str) -> Train:
+    algorithm = EVERY[algorithm_name].build(LIFELIKE.shapes)
+    return lambda folds: train_chunk(algorithm, DEVICE_DATA, folds, seed=3)
+
+
+@pytest.fixture(scope="module")
+def together(train: Train) -> list[FoldResult]:
+    return train(FOLDS)
 
 
 def bits(results: list[FoldResult]) -> dict[str, tuple[bytes, bytes, str]]:
     return {r.subject: (r.logits.tobytes(), r.maps.tobytes(), str(r.diagnostics)) for r in results}
 
 
-def test_a_fold_alone_equals_the_fold_in_a_chunk(together: list[FoldResult]) -> None:
-    alone = [result for fold in FOLDS for result in train(toy(), [fold])]
+def test_a_fold_alone_equals_the_fold_in_a_chunk(train: Train, together: list[FoldResult]) -> None:
+    alone = [result for fold in FOLDS for result in train([fold])]
     assert bits(alone) == bits(together)
 
 
-def test_the_order_of_folds_does_not_matter(together: list[FoldResult]) -> None:
-    assert bits(train(toy(), list(reversed(FOLDS)))) == bits(together)
-
-
-def test_the_partition_into_chunks_does_not_matter(together: list[FoldResult]) -> None:
-    parts = [*train(toy(), list(FOLDS[:2])), *train(toy(), list(FOLDS[2:]))]
+def test_neither_the_order_of_folds_nor_the_partition_into_chunks_matters(
+    train: Train, together: list[FoldResult]
+) -> None:
+    parts = [*train(FOLDS[:1:-1]), *train(FOLDS[1::-1])]
+    assert [result.subject for result in parts] == [FOLDS[i].subject for i in (4, 3, 2, 1, 0)]
     assert bits(parts) == bits(together)
 
 
-def test_a_fresh_process_with_the_same_threads_gives_the_same_bits(together: list[FoldResult]) -> None:
-    code = (
-        "import sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
-        "from tests.folded import FOLDS, train, toy\n"
-        "for result in train(toy(), [FOLDS[1], FOLDS[4]]):\n"
-        "    print(result.subject, result.logits.tobytes().hex())"
-    )
+def test_a_fresh_process_with_the_same_threads_gives_the_same_bits(
+    algorithm_name: str, together: list[FoldResult]
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code, str(torch.get_num_threads())],
+        [sys.executable, "-c", FRESH, algorithm_name, str(torch.get_num_threads())],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -53,12 +71,13 @@ def test_a_fresh_process_with_the_same_threads_gives_the_same_bits(together: lis
     assert done.stdout.splitlines() == expected
 
 
-def test_the_global_generators_do_not_matter(together: list[FoldResult]) -> None:
+def test_the_global_generators_do_not_matter(train: Train, together: list[FoldResult]) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(12345)
-        assert bits(train(toy(), [FOLDS[0]])) == bits(together[:1])
+        assert bits(train(FOLDS[:1])) == bits(together[:1])
 
 
-def test_another_run_seed_gives_other_numbers(together: list[FoldResult]) -> None:
-    other = train_chunk(toy(), DATA, FOLDS[:1], seed=4)
+def test_another_run_seed_gives_other_numbers(algorithm_name: str, together: list[FoldResult]) -> None:
+    algorithm = EVERY[algorithm_name].build(LIFELIKE.shapes)
+    other = train_chunk(algorithm, DEVICE_DATA, FOLDS[:1], seed=4)
     assert not np.array_equal(other[0].logits, together[0].logits)
