@@ -106,12 +106,6 @@ def launch(
     from mersearch.config import compose
 
     config = compose(space, overrides or ())
-    if not config.space.parameters:
-        raise ConfigError(
-            "a search needs parameters to search",
-            received=f"{space}: no `space`, or every parameter is fixed",
-            fix=f"mersearch evaluate {space} evaluates a single configuration",
-        )
     if dry_run:
         _dry_run(config)
     else:

@@ -53,6 +53,7 @@ TINY: dict[str, Any] = {
         "train": {"steps": 2},
     },
 }
+SEARCH: dict[str, Any] = {"space": {"algorithm": {"train": {"lr": {"low": 1e-3, "high": 1e-2}}}}}
 LIVE = ("frames.json", "lock", ".lease")
 """Names of files that say who is at work, or only save time."""
 Mersearch = Callable[..., "Told"]
@@ -198,7 +199,8 @@ def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    write("tiny.yaml", {})
+    write("tiny.yaml", SEARCH)
+    write("one.yaml", {})
     return tmp_path
 
 
@@ -284,7 +286,7 @@ def test_07_unreadable_image(refuses: Callable[..., str], mersearch: Mersearch, 
     told = (f"Every frame of clip {clip} is an image", f"{place}/{frame}: 100 bytes", "copy the file again")
     refuses("launch", "tiny.yaml", says=told)
     frame.write_bytes(whole)
-    assert mersearch("evaluate", "tiny.yaml").code == 0
+    assert mersearch("evaluate", "one.yaml").code == 0
 
 
 def test_08_unknown_label(refuses: Callable[..., str]) -> None:
@@ -360,8 +362,8 @@ def test_14_write_that_fails(refuses: Callable[..., str], place: Path) -> None:
     refuses("launch", "tiny.yaml", "preprocess.cache=notes.txt/cache", says=told)
     told = ("notes.txt must be writable", "notes.txt: File exists", "name another")
     refuses("export", "done", "-o", "notes.txt", says=told)
-    told = ("model file is writable", "notes.txt/model: File exists", "-o FILE")
-    refuses("train", "tiny.yaml", "-o", "notes.txt/model", fresh, says=told)
+    told = ("notes.txt must be writable", "notes.txt: File exists", "name another")
+    refuses("train", "one.yaml", "-o", "notes.txt/model", fresh, says=told)
     told = ("synthetic database can be written", "notes.txt/out", "Not a directory", "another folder")
     refuses("data", "synthesize", "notes.txt/out", "--layout", "ckplus", says=told)
     assert not (place / "cache").exists(), "it is said before anything is computed"
@@ -406,8 +408,7 @@ def disk(tmp_path: Path) -> Iterator[Full]:
 
 @pytest.mark.ray
 def test_15_disk_full_at_a_write(mersearch: Mersearch, place: Path, disk: Full) -> None:
-    space = {"algorithm": {"train": {"lr": {"low": 1e-3, "high": 1e-2}}}}
-    file = write("slow.yaml", {"algorithm": {"train": {"steps": 40}}, "space": space})
+    file = write("slow.yaml", {"algorithm": {"train": {"steps": 40}}, **SEARCH})
     log = "disk/runs/new/folds.jsonl"
     with beside("launch", file, "run.root=disk/runs", "preprocess.cache=runs/.cache") as driver:
         until(lambda: bool(lines(log)), driver)
@@ -433,14 +434,14 @@ def test_16_run_name_in_use_by_another_live_driver(refuses: Callable[..., str], 
         os.kill(driver.pid, signal.SIGSTOP)
         who = f"run busy is in use by pid {driver.pid} on {socket.gethostname()} since "
         told = (who, "received: runs/busy", "another run.name, or wait for that process or stop it")
-        refuses("launch", file, says=told)
+        refuses("evaluate", file, says=told)
         refuses("resume", "busy", says=told)
         os.kill(driver.pid, signal.SIGCONT)
         kept = lines("runs/busy/folds.jsonl")
         ctrl_c(driver)
         told = end_of(driver)
     assert told.code == 3
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: the same command")
+    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")
     assert "Traceback" not in told.err
     assert lines("runs/busy/folds.jsonl")[: len(kept)] == kept
 
@@ -635,7 +636,7 @@ def test_what_may_not_be_read_or_written_is_named(
 
 
 def test_an_interrupt_while_clips_are_prepared_keeps_them(mersearch: Mersearch) -> None:
-    with beside("train", "tiny.yaml", "preprocess.cache=fresh", "preprocess.flow_size=400") as command:
+    with beside("train", "one.yaml", "preprocess.cache=fresh", "preprocess.flow_size=400") as command:
         until(lambda: bool([*Path("fresh").glob("*/done.jsonl")]), command)
         ctrl_c(command)
         told = end_of(command)
@@ -649,4 +650,4 @@ def test_an_interrupt_while_ray_starts_ends_with_3(place: Path) -> None:
         ctrl_c(driver)
         told = end_of(driver)
     assert (told.code, "Traceback" in told.err) == (3, False), told
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: the same command")
+    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")

@@ -225,11 +225,3 @@ def test_a_run_that_goes_on_with_other_code_says_so_once(
     again = open_run(compose("one.yaml"), quiet)
     assert again.turn is None
     assert [turn["after_folds"] for turn in again.run.provenance["turns"]] == [3]
-
-
-def test_a_configuration_without_a_space_is_evaluated_not_searched(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(place)
-    assert mersearch(monkeypatch, "launch", "one.yaml", "run.name=two") == 2
-    assert "mersearch evaluate one.yaml" in " ".join(capsys.readouterr().err.split())
