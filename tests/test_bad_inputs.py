@@ -441,7 +441,9 @@ def test_16_run_name_in_use_by_another_live_driver(refuses: Callable[..., str], 
         ctrl_c(driver)
         told = end_of(driver)
     assert told.code == 3
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")
+    assert told.err.startswith(
+        "error: interrupted; everything finished is kept\n  fix: give the same command again"
+    )
     assert "Traceback" not in told.err
     assert lines("runs/busy/folds.jsonl")[: len(kept)] == kept
 
@@ -650,4 +652,6 @@ def test_an_interrupt_while_ray_starts_ends_with_3(place: Path) -> None:
         ctrl_c(driver)
         told = end_of(driver)
     assert (told.code, "Traceback" in told.err) == (3, False), told
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")
+    assert told.err.startswith(
+        "error: interrupted; everything finished is kept\n  fix: give the same command again"
+    )

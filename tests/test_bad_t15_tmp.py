@@ -379,7 +379,7 @@ class Full:
     def __init__(self, mount: Path) -> None:
         self.mount, self.filler = mount, mount / "filler"
         mount.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)]
+        command = ["false", "mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)]
         self.mounted = not subprocess.run(command, check=False, capture_output=True).returncode
 
     def fill(self, pid: int, log: Path) -> None:
@@ -409,20 +409,18 @@ def disk(tmp_path: Path) -> Iterator[Full]:
 @pytest.mark.ray
 def test_15_disk_full_at_a_write(mersearch: Mersearch, place: Path, disk: Full) -> None:
     file = write("slow.yaml", {"algorithm": {"train": {"steps": 40}}, **SEARCH})
-    import time as T; t0=T.time(); P=lambda w: print(w, round(T.time()-t0,1))
     log = "disk/runs/new/folds.jsonl"
     with beside("launch", file, "run.root=disk/runs", "preprocess.cache=runs/.cache") as driver:
         until(lambda: bool(lines(log)), driver)
-        P('first fold'); disk.fill(driver.pid, Path(log))
+        disk.fill(driver.pid, Path(log))
         told = end_of(driver)
-    P('driver gone'); told.says(3, "disk full or failing", "everything finished is kept", "mersearch resume disk/runs/new")
+    told.says(3, "disk full or failing", "everything finished is kept", "mersearch resume disk/runs/new")
     kept = lines(log)
     assert 1 <= len(kept) < 6
     assert all(json.loads(line)["trial"] in (0, 1) for line in kept)
 
     disk.empty()
     told = mersearch("resume", "disk/runs/new")
-    P("resumed")
     assert told.code == 0, told
     assert lines(log)[: len(kept)] == kept, "what was finished is not trained again"
     folds = [(fold["trial"], fold["subject"]) for fold in map(json.loads, lines(log))]
@@ -443,7 +441,9 @@ def test_16_run_name_in_use_by_another_live_driver(refuses: Callable[..., str], 
         ctrl_c(driver)
         told = end_of(driver)
     assert told.code == 3
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")
+    assert told.err.startswith(
+        "error: interrupted; everything finished is kept\n  fix: give the same command again"
+    )
     assert "Traceback" not in told.err
     assert lines("runs/busy/folds.jsonl")[: len(kept)] == kept
 
@@ -652,4 +652,6 @@ def test_an_interrupt_while_ray_starts_ends_with_3(place: Path) -> None:
         ctrl_c(driver)
         told = end_of(driver)
     assert (told.code, "Traceback" in told.err) == (3, False), told
-    assert told.err.startswith("error: interrupted; everything finished is kept\n  fix: give the same command again")
+    assert told.err.startswith(
+        "error: interrupted; everything finished is kept\n  fix: give the same command again"
+    )

@@ -185,8 +185,8 @@ def test_the_last_words_name_the_best_configuration_where_it_is_and_what_comes_n
         "Everything is in runs/quintuplet",
         "Next:",
     ]
-    assert lines[8:10] == ["  mersearch export runs/quintuplet", "  mersearch status runs/quintuplet"]
-    assert lines[10] == mark_synthetic(("casme2",))
+    assert lines[9:11] == ["  mersearch export runs/quintuplet", "  mersearch status runs/quintuplet"]
+    assert lines[11] == mark_synthetic(("casme2",))
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
 
 
