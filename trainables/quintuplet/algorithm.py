@@ -22,12 +22,12 @@ from mersearch.algorithm import (
     Update,
 )
 from mersearch.errors import raise_all
+from trainables.blocks.augmentation import Views, mirror
+from trainables.blocks.classification import cross_entropy
+from trainables.blocks.clips import resize
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
-from trainables.quintuplet.augmentation import Views, mirror
 from trainables.quintuplet.checks import setting_errors, uses_macro
-from trainables.quintuplet.clips import resize
-from trainables.quintuplet.losses.classification import cross_entropy
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
 from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from trainables.quintuplet.clips import resize
+from trainables.blocks.clips import resize
 from trainables.quintuplet.encoder import Encoder
 from trainables.quintuplet.fusion import GatedFusion
 from trainables.quintuplet.settings import Settings

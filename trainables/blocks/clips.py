@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.quintuplet.augmentation import Views
+from trainables.blocks.augmentation import Views
 
 RgbInput = Literal["difference", "frames"]
 FlowInput = Literal["local", "raw"]
