@@ -48,6 +48,7 @@ class Quintuplet:
     """
 
     Settings = schema.Settings
+    CURVES = ("classification",)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
