@@ -98,6 +98,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             sampler=config.search.sampler,
             startup=config.search.startup,
             slots=slots.count,
+            points=config.search.points,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
             for remark in opened.remarks:
