@@ -144,6 +144,10 @@ class Algorithm(Protocol):
 
     The class may carry `CURVES`, names of logs that are kept as curves beside every loss (see `curves`). The first
     is the training loss of the task itself, by which convergence is compared where the whole loss is not comparable.
+
+    It may also carry a static method `ablations(settings) -> Mapping[str, Mapping[str, value]]` for `mersearch
+    ablate`: name of an ablation → dotted settings (without `algorithm.`) and their values without that part; no
+    settings where the part is off in `settings` already.
     """
 
     Settings: type[Any]

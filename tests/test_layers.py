@@ -27,10 +27,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.ready",),
     ("mersearch.opening",),
     (
+        "mersearch.ablation",
         "mersearch.evaluation",
         "mersearch.export",
         "mersearch.model",
         "mersearch.planning",
+        "mersearch.report",
         "mersearch.summary",
     ),
     ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
@@ -45,6 +47,7 @@ DOORS = {
     "tensorboardX": ("mersearch.search",),
     "cv2": ("mersearch.data",),
     "pandas": ("mersearch.data",),
+    "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "typer": ("mersearch.cli",),
 }
@@ -116,5 +119,5 @@ def test_training_and_the_algorithms_import_without_the_search_stack() -> None:
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:
-    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra"}
+    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "matplotlib"}
     assert not loaded_after("import mersearch.cli") & heavy

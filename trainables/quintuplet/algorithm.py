@@ -24,6 +24,7 @@ from mersearch.algorithm import (
 from mersearch.errors import raise_all
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
+from trainables.quintuplet.ablations import ablations
 from trainables.quintuplet.augmentation import Views, mirror
 from trainables.quintuplet.checks import setting_errors, uses_macro
 from trainables.quintuplet.clips import resize
@@ -49,6 +50,7 @@ class Quintuplet:
 
     Settings = schema.Settings
     CURVES = ("classification",)
+    ablations = staticmethod(ablations)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
