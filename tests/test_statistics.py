@@ -129,6 +129,20 @@ def test_other_clips_cannot_be_paired() -> None:
         paired_difference(first, second, "uf1")
 
 
+def test_the_interval_covers_the_true_difference_about_as_often_as_it_says() -> None:
+    rng = np.random.Generator(np.random.PCG64(7))
+    covered = []
+    for seed in range(300):
+        pair = np.zeros((2, 68, 2, 2), np.int64)
+        clips = rng.geometric(0.1, 68)
+        ease = rng.uniform(-0.2, 0.2, 68)  # shared by both configurations, 0 in the mean
+        hits = rng.binomial(clips, np.array([[0.7], [0.6]]) + ease)
+        pair[:, :, 0, 0], pair[:, :, 0, 1] = hits, clips - hits
+        found = paired_difference(pair[0], pair[1], "accuracy", seed=seed, resamples=500)
+        covered.append(found.low <= 0.7 - 0.6 <= found.high)
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
 def test_a_comparison_on_the_largest_label_set_takes_less_than_a_second() -> None:
     first, second = subjects(np.random.Generator(np.random.PCG64(6)), 68, classes=7)
     start = time.process_time()
