@@ -110,6 +110,12 @@ def announcement(named: Ablation | None) -> list[str]:
     """What the trials of an ablation are, at most 80 columns; nothing for a search."""
     if named is None:
         return []
-    trials = ", ".join(f"{number} {variant}" for number, variant in enumerate(named.variants))
-    off = f"; off already: {', '.join(named.already_off)}" if named.already_off else ""
-    return textwrap.wrap(f"Trials: {trials}{off}.", 80, subsequent_indent="    ")
+    trials = ", ".join(_glued(f"{number} {variant}") for number, variant in enumerate(named.variants))
+    off = f"; off already: {', '.join(map(_glued, named.already_off))}" if named.already_off else ""
+    lines = textwrap.wrap(f"Trials: {trials}{off}.", 80, subsequent_indent="    ")
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _glued(name: str) -> str:
+    """A name that is not broken over lines."""
+    return name.replace(" ", "\0")
