@@ -210,6 +210,25 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     print("\n".join(tell(opened, trial, file, trained=not complete)))
 
 
+@app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
+def ablate(
+    file: Configuration,
+    overrides: Overrides = None,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+    ] = None,
+) -> None:
+    """What each part of a configuration is worth: train it whole, and with each part taken away."""
+    from mersearch.ablation import ablation, require_free
+    from mersearch.evaluation import exported
+
+    keys = require_free(overrides or ())
+    config, origin = _single(file, overrides), exported(file)
+    name = config.run.name if "run.name" in keys else ""
+    source = f"{origin['run']}, trial {origin['trial']}" if origin else ""
+    _search(ablation(config, name=name, exported=source), address)
+
+
 @app.command(epilog="Example: mersearch train best.yaml -o model.safetensors")
 def train(
     file: Configuration,
@@ -239,10 +258,12 @@ def _single(file: Path, overrides: list[str] | None) -> Config:
     from mersearch.config import compose
 
     config = compose(file, overrides or ())
-    if config.space.parameters:
+    if config.space.parameters or config.search.points:
+        points = len(config.search.points)
         raise ConfigError(
             "one configuration is wanted, not a search space",
-            received=f"{file} searches {len(config.space.parameters)} parameter(s)",
+            received=f"{file} searches {len(config.space.parameters)} parameter(s)"
+            + (f" and lists {points} point(s)" if points else ""),
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config

@@ -54,7 +54,7 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
-        ("trials", f"{config.search.trials} by {config.search.sampler}, metric {config.search.metric}"),
+        ("trials", _trials(config)),
         ("stopping", stopping),
         ("resources", f"{slots} trial(s) at once on {mode['device']}, {mode['threads']} thread(s) each"),
         (
@@ -68,6 +68,12 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
     for name, text in rows:
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
     return ["plan (nothing was trained or preprocessed)", *lines]
+
+
+def _trials(config: Config) -> str:
+    search = config.search
+    given = f" (the first {len(search.points)} given by search.points)" if search.points else ""
+    return f"{search.trials} by {search.sampler}{given}, metric {search.metric}"
 
 
 def _macro(config: Config, material: Material) -> str:

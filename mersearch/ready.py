@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mersearch.algorithm import Shapes, settings_from
+from mersearch.algorithm import Shapes, curves, settings_from
 from mersearch.config.importing import algorithm_class
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
@@ -102,13 +102,15 @@ def shapes_of(config: Config, material: Material) -> Shapes:
 
 
 def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
-    """Raise ConfigError unless every configuration of the space finds the views and clips it needs."""
+    """Raise ConfigError unless every choice of the space and every point finds the views and clips it needs."""
     cls = algorithm_class(config.algorithm.name)
+    curves(cls)
     present = {*shapes.views, *(("macro",) if macro else ())}
     variants: list[Mapping[str, Any]] = [{}]
     for dimension in config.space.parameters:
         if isinstance(dimension, Choice):
             variants += [{dimension.path: choice} for choice in dimension.choices]
+    variants += config.search.points
     for variant in variants:
         chosen = ", ".join(f"{path}={value}" for path, value in variant.items()) or "the configuration"
         try:

@@ -6,10 +6,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from mersearch.ablation import announcement
 from mersearch.config.records import Config
-from mersearch.console import Watching, closing, opening
+from mersearch.console import Watching, closing, mark_synthetic, opening
 from mersearch.errors import ConfigError
 from mersearch.opening import Opened, record_turn
+from mersearch.report import write_ablation
 from mersearch.search.address import resolve
 from mersearch.search.asha import Asha
 from mersearch.search.engine import require_success, run_search
@@ -47,7 +49,7 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
             _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
-        say(closing_lines(opened, writer, time.monotonic() - start))
+        say(_last_lines(opened, writer, time.monotonic() - start))
 
 
 def _require_room(config: Config, trials: int) -> None:
@@ -57,6 +59,16 @@ def _require_room(config: Config, trials: int) -> None:
             received=f"search.trials={config.search.trials}, and {trials} were started",
             fix=f"search.trials={trials} or more; Ctrl-C ends a search early",
         )
+
+
+def _last_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
+    """What came out: the best trial of a search, the table of an ablation."""
+    config = opened.config
+    if config.ablation is None:
+        return closing_lines(opened, writer, seconds)
+    synthetic = _synthetic(config)
+    lines = write_ablation(opened.run, writer.state, config, config.ablation)
+    return ["", *lines, *([mark_synthetic(synthetic)] if synthetic else [])]
 
 
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
@@ -87,7 +99,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
     cores = _cores(config) if address == "local" else local_cores()
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
-        say(_opening_lines(opened, writer, slots))
+        say([*announcement(config.ablation), *_opening_lines(opened, writer, slots)])
         session = Session(
             writer,
             space=config.space,
@@ -98,6 +110,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             sampler=config.search.sampler,
             startup=config.search.startup,
             slots=slots.count,
+            points=config.search.points,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
             for remark in opened.remarks:

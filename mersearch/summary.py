@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mersearch.metrics import METRICS, NAMES
-from mersearch.store import Progress, RunDirectory, RunState, Trial, progress
+from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
 
 ROWS = 10
 """Trials that the text names."""
@@ -27,8 +27,15 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
         "best": None if best is None else _best(best),
+        "variants": _variants(run),
         "synthetic": run.provenance["data"]["synthetic"],
     }
+
+
+def _variants(run: RunDirectory) -> list[str]:
+    """What the trials of an ablation are, by number; empty for a search."""
+    named = run.config.get("ablation")
+    return [str(name) for name in named["variants"]] if isinstance(named, dict) else []
 
 
 def _best(trial: Trial) -> dict[str, Any]:
@@ -49,8 +56,9 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
         + (f", {found['folds']['seconds']:.1f} s each" if found["folds"]["seconds"] else ""),
     ]
-    lines += _ranking(state, progress(state, metric=metric, planned=counts["planned"]), metric)
-    lines += ["", f"  next: {_next(run, found)}"]
+    now = progress(state, metric=metric, planned=counts["planned"])
+    lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(state, now, metric)
+    lines += ["", f"  {_next(run, found)}"]
     return lines
 
 
@@ -59,10 +67,7 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
     if not rows:
         return ["", "  no trial yet"]
     lines = ["", f"  trial  state     folds  {metric}"]
-    for row in rows:
-        score = "     –" if row.score is None else f"{row.score:6.3f}"
-        partial = "" if row.folds == now.folds else "  (partial)"
-        lines.append(f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}{partial}")
+    lines += [_line(row) + ("" if row.folds == now.folds else "  (partial)") for row in rows]
     if len(now.trials) > len(rows):
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
     best = state.best(metric)
@@ -72,10 +77,24 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
     return lines
 
 
+def _table(now: Progress, metric: str, variants: list[str]) -> list[str]:
+    """Every variant of an ablation that has begun."""
+    names = [variants[row.trial] if row.trial < len(variants) else "" for row in now.trials]
+    rows = [f"{_line(row)}  {name}"[:80] for row, name in zip(now.trials, names, strict=True)]
+    return ["", f"  trial  state     folds  {metric:>6}  variant", *rows]
+
+
+def _line(row: TrialProgress) -> str:
+    score = "     –" if row.score is None else f"{row.score:6.3f}"
+    return f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}"
+
+
 def _scores(trial: Trial) -> str:
     return ", ".join(f"{NAMES[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
 
 
 def _next(run: RunDirectory, found: dict[str, Any]) -> str:
+    if found["finished"] and found["variants"]:
+        return f"table and figure: {run.path / 'ablation.md'}"
     command = "export" if found["finished"] and found["best"] else "resume"
-    return f"mersearch {command} {run.path}"
+    return f"next: mersearch {command} {run.path}"

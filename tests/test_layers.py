@@ -14,16 +14,25 @@ ROOT = Path(__file__).parents[1]
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
-    ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
+    (
+        "mersearch.algorithm",
+        "mersearch.metrics",
+        "mersearch.statistics",
+        "mersearch.numerics",
+        "mersearch.data",
+        "mersearch.config",
+    ),
     ("mersearch.training", "mersearch.store"),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening",),
     (
+        "mersearch.ablation",
         "mersearch.evaluation",
         "mersearch.export",
         "mersearch.model",
         "mersearch.planning",
+        "mersearch.report",
         "mersearch.summary",
     ),
     ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
@@ -38,6 +47,7 @@ DOORS = {
     "tensorboardX": ("mersearch.search",),
     "cv2": ("mersearch.data",),
     "pandas": ("mersearch.data",),
+    "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "typer": ("mersearch.cli",),
 }
@@ -109,5 +119,5 @@ def test_training_and_the_algorithms_import_without_the_search_stack() -> None:
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:
-    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra"}
+    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "matplotlib"}
     assert not loaded_after("import mersearch.cli") & heavy

@@ -36,7 +36,7 @@ class FoldResult:
         labels: int64 [m].
         logits: float32 [m, L], after the last step.
         maps: uint8 [m, 14, 14], 255 = 1.
-        diagnostics: `<stage>.<loss>.<log>` → mean over the stage, `<stage>.<loss>.curve` → at most 32 losses.
+        diagnostics: what `Record.diagnostics` says of every update: means, steps and curves.
         seconds: wall-clock time.
     """
 

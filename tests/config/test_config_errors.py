@@ -32,7 +32,7 @@ def text(file: Path | str, *overrides: str) -> str:
 @pytest.mark.parametrize(
     ("more", "place", "rule", "received", "fix"),
     [
-        ("serach: {}", "", "unknown key serach", "serach", "did you mean search? valid keys: algorithm,"),
+        ("serach: {}", "", "unknown key serach", "serach", "did you mean search? valid keys: ablation,"),
         (
             "search:\n  trails: 3",
             "+1",

@@ -27,6 +27,7 @@ from trainables.blocks.classification import cross_entropy
 from trainables.blocks.clips import resize
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
+from trainables.quintuplet.ablations import ablations
 from trainables.quintuplet.checks import setting_errors, uses_macro
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
@@ -48,6 +49,8 @@ class Quintuplet:
     """
 
     Settings = schema.Settings
+    CURVES = ("classification",)
+    ablations = staticmethod(ablations)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
