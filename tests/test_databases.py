@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from mersearch.config import Config, compose
+from mersearch.config.records import Synthetic
 from mersearch.data.cache_index import read_index
 from mersearch.data.cache_load import load
 from mersearch.data.folds import People, folds
 from mersearch.data.readers import MACRO, MICRO, read_macro, read_micro
-from mersearch.data.synthetic import synthesize
+from mersearch.data.synthetic import LAYOUTS, synthesize
 from mersearch.data.table import Database, Note
 from mersearch.ready import make_ready
 
@@ -52,6 +53,11 @@ def facts(database: Database) -> dict[str, Any]:
         "dropped": pairs(database.dropped),
         "repaired": pairs(database.repaired),
     }
+
+
+def test_every_layout_can_be_asked_for_in_a_configuration() -> None:
+    assert get_args(get_type_hints(Synthetic)["layout"]) == tuple(LAYOUTS)
+    assert LAYOUTS.keys() == MICRO.keys() | MACRO.keys()
 
 
 @pytest.mark.parametrize("name", MICRO)

@@ -192,10 +192,14 @@ def test_the_people_of_mmew_that_stand_out_are_there(made):
 def test_any_generated_database_reads_back(tmp_path_factory, which, seed, subjects, more, quirks):
     name, release = which
     root = tmp_path_factory.mktemp("any")
-    write_labels(root, name, Order(subjects, 3 * subjects + more, seed, 1.0, quirks, 1.0, release))
-    database = read(name, root)
+    order = Order(subjects, 3 * subjects + more, seed, 1.0, quirks, 1.0, release)
+    write_labels(root, name, order)
+    database, meant = read(name, root), LAYOUTS[name].plan(order)
     keeps_the_rules(database)
-    assert database.rows == 3 * subjects + more
+    assert database.rows == len(meant) == 3 * subjects + more
+    chosen = label_set(label_sets(name)[0])
+    wanted = Counter(chosen.emotion(clip.emotion or "") for clip in meant)
+    assert database.counts() == {label: wanted[label] for label in chosen.classes}
     assert quirks or not [note for note in database.repaired if "no apex" not in note.reason]
 
 
