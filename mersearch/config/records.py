@@ -38,7 +38,7 @@ class Run:
 class Synthetic:
     """A generated database, written to the root in the layout of a real one when it is not there yet."""
 
-    layout: Literal["casme2", "ckplus"]
+    layout: Literal["casme2", "ckplus", "samm", "mmew", "mmew_macro", "smic"]
     subjects: int = field(default=8, metadata={"ge": 2})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})

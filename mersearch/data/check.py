@@ -27,6 +27,7 @@ class Check:
     subjects: int
     clips: int
     rows: int
+    """Annotations read, clips of other label sets included."""
     classes: dict[str, tuple[int, int | None]]
     """Class → clips found, clips expected (None where no published table exists)."""
     dropped: dict[str, list[str]]
@@ -55,7 +56,7 @@ def check_root(database: str, root: Path, labels: str | None = None) -> Check:
     if known_reader(database) in MACRO:
         read = read_macro(database, root)
     else:
-        read = read_micro(database, root, labels or next(iter(label_sets(database)), "casme2-5"))
+        read = read_micro(database, root, labels or label_sets(database)[0])
     return check(read, frame_sizes(read))
 
 
@@ -91,7 +92,7 @@ def check(database: Database, sizes: Mapping[str, tuple[int, int]]) -> Check:
 def lines(facts: Check) -> tuple[str, ...]:
     """The check as text, at most `WIDTH` columns wide."""
     text = [
-        f"{facts.database}: {facts.clips} clips of {facts.subjects} subjects, from {facts.rows} labelled rows",
+        f"{facts.database}: {facts.clips} clips of {facts.subjects} subjects, {facts.rows} annotations read",
         "",
         *_class_table(facts),
         "",
@@ -118,6 +119,8 @@ def _warnings(database: Database) -> Iterator[str]:
         yield f"clips found differ from the published label file (marked !): {', '.join(differing)}"
     if database.clips and database.clips[0].kind == "micro":
         yield from _fold_warnings(database)
+    if stills := sum(len(clip.frames) == 1 for clip in database.clips):
+        yield f"{stills} clips of one frame have no motion: their flow is zero"
 
 
 def _fold_warnings(database: Database) -> Iterator[str]:
