@@ -10,11 +10,11 @@ from torch import Tensor
 
 from mersearch import stateless
 from trainables.blocks.attention import AttentionPooling, lattice
+from trainables.blocks.clips import peak_map
 from trainables.blocks.norm import ClipNorm
 from trainables.blocks.stem import stem_layers
 from trainables.quintuplet.encoder import Encoder
 from trainables.quintuplet.fusion import GatedFusion
-from trainables.quintuplet.recogniser import peak_map
 from trainables.quintuplet.settings import AttentionSettings
 
 

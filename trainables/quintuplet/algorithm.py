@@ -24,7 +24,7 @@ from mersearch.algorithm import (
 from mersearch.errors import raise_all
 from trainables.blocks.augmentation import Views, mirror
 from trainables.blocks.classification import cross_entropy
-from trainables.blocks.clips import resize
+from trainables.blocks.clips import peak_map, resize
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
 from trainables.quintuplet.ablations import ablations
@@ -34,7 +34,7 @@ from trainables.quintuplet.losses.distance import unit
 from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss
 from trainables.quintuplet.mnet import action_unit_logits, mask_terms
 from trainables.quintuplet.model import DROPOUT_SITE, MNET, RECOGNISER, Model, kinds
-from trainables.quintuplet.recogniser import Features, peak_map
+from trainables.quintuplet.recogniser import Features
 
 MAP = 14
 """Height and width of the maps that `predict` returns."""
