@@ -42,12 +42,13 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
         _require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
-        if not now.finished:
+        over = now.finished
+        if not over:
             record_turn(opened, now.folds_done)
             _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
-        say(closing_lines(opened, writer, time.monotonic() - start))
+        say(closing_lines(opened, writer, None if over else time.monotonic() - start))
 
 
 def _require_room(config: Config, trials: int) -> None:
@@ -59,8 +60,8 @@ def _require_room(config: Config, trials: int) -> None:
         )
 
 
-def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
-    """The last lines of a search."""
+def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
+    """The last lines of a search that took `seconds`; None where nothing was left to do."""
     search = opened.config.search
     best = writer.state.best(search.metric)
     return closing(

@@ -20,9 +20,11 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
         "run": run.name,
         "path": str(run.path),
         "finished": now.finished,
+        "exhausted": now.exhausted,
         "metric": metric,
         "trials": {
             "planned": now.planned,
+            "to_come": now.coming,
             **{name: now.count(name) for name in ("running", "complete", "stopped", "failed")},
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
@@ -40,16 +42,17 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     """The lines that `status` prints, at most 80 columns."""
     found = facts(run, state)
     metric, counts = found["metric"], found["trials"]
-    begun = counts["planned"] - sum(counts[name] for name in ("running", "complete", "stopped", "failed"))
     lines = [
         f"{run.name}: {'finished' if found['finished'] else 'not finished'}"
         + (", on synthetic data" if found["synthetic"] else ""),
         f"  trials   {counts['complete']} complete, {counts['stopped']} stopped early, {counts['failed']} failed, "
-        f"{counts['running']} open, {begun} to come",
+        f"{counts['running']} open, {counts['to_come']} to come",
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
         + (f", {found['folds']['seconds']:.1f} s each" if found["folds"]["seconds"] else ""),
     ]
-    lines += _ranking(state, progress(state, metric=metric, planned=counts["planned"]), metric)
+    now = progress(state, metric=metric, planned=counts["planned"])
+    lines += [f"  {now.shortfall}"] if now.shortfall else []
+    lines += _ranking(state, now, metric)
     lines += ["", f"  next: {_next(run, found)}"]
     return lines
 

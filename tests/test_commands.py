@@ -19,7 +19,7 @@ from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
 from mersearch.opening import extend, open_run, record_turn
 from mersearch.planning import dry_run
-from mersearch.store import RunDirectory
+from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
     "run.name=one",
@@ -130,6 +130,25 @@ def test_train_writes_weights_that_say_what_they_are(place: Path, monkeypatch: p
         assert all(np.isfinite(model.get_tensor(name)).all() for name in names)
     assert json.loads(metadata["classes"]) == list(RunDirectory.open(place / "runs/one").plan.classes)
     assert compose_stored(metadata["config"]) == compose_stored((place / "runs/one/config.yaml").read_text())
+
+
+def test_a_run_whose_space_is_exhausted_is_finished_and_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    shutil.copytree("runs/one", "runs/small")
+    with RunDirectory.open(place / "runs/small").writer() as writer:
+        writer.append(SpaceExhausted(1))
+    monkeypatch.setattr("mersearch.searching.cluster", None)
+    assert mersearch(monkeypatch, "resume", "small", "search.trials=5") == 0, "Ray is not even asked for"
+    text = capsys.readouterr().out
+    assert "1 trial, nothing was left to do: 1 complete" in text
+    assert "The space has no further configuration: 1 of 5 trials." in text
+    assert mersearch(monkeypatch, "status", "small") == 0
+    text = capsys.readouterr().out
+    assert "small: finished" in text
+    assert "0 to come\n" in text
+    assert "the space has no further configuration: 1 of 5 trials" in text
 
 
 def compose_stored(text: str) -> dict[str, object]:

@@ -197,6 +197,17 @@ def test_the_last_words_do_not_push_the_table_off_the_screen() -> None:
     assert len(lines) < 20
 
 
+def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
+    whole = dataclasses.replace(FULL, exhausted=True)
+    why = "the space has no further configuration: 5 of 10 trials"
+    assert picture(whole)[0].strip() == "quintuplet: 3 of 10 trials over, the space has no more"
+    assert events(FULL, whole, "uf1") == [why]
+    assert events(whole, dataclasses.replace(whole, remaining=1.0), "uf1") == []
+    lines = closing(whole, run=RUN, metric="uf1", parameters={}, seconds=None)
+    assert lines[1].startswith("5 trials, nothing was left to do: ")
+    assert lines[2] == f"T{why[1:]}."
+
+
 def test_without_a_complete_trial_there_is_nothing_to_export() -> None:
     lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, metric="uf1", parameters=None, seconds=1)
     assert "No trial has all folds, so there is no best configuration yet." in lines

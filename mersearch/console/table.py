@@ -35,9 +35,12 @@ def dashboard(
 def _heading(progress: Progress, name: str, metric: str, elapsed: float, left: float | None) -> list[Text]:
     over = len(progress.trials) - progress.count("running")
     best = "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
+    limit = ", the space has no more" if progress.shortfall else ""
     end = "" if left is None else f"   left about {duration(left)}"
     return [
-        Text(f"{name}: {over} of {progress.planned} trials over", "bold", no_wrap=True, overflow="crop"),
+        Text(
+            f"{name}: {over} of {progress.planned} trials over{limit}", "bold", no_wrap=True, overflow="crop"
+        ),
         Text(f"{progress.count('running')} running, {counts(progress)}", no_wrap=True, overflow="crop"),
         Text(
             f"elapsed {duration(elapsed)}{end}   best {metric} {best}",

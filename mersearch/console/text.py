@@ -34,7 +34,8 @@ def events(before: Progress | None, after: Progress, metric: str) -> list[str]:
         if old == trial or (before is None and trial.state != "running"):
             continue
         lines.append(f"trial {trial.trial} {_event(old, trial, after, metric)}")
-    return lines
+    news = after.shortfall and not (before and before.shortfall)
+    return [*lines, after.shortfall] if news else lines
 
 
 def _event(old: TrialProgress | None, trial: TrialProgress, after: Progress, metric: str) -> str:
@@ -81,7 +82,7 @@ def closing(
     run: Path,
     metric: str,
     parameters: Mapping[str, Any] | None,
-    seconds: float,
+    seconds: float | None,
     synthetic: Sequence[str] = (),
 ) -> list[str]:
     """The last lines of a search.
@@ -91,10 +92,13 @@ def closing(
         run: the run directory, as the user may type it.
         metric: what was maximised.
         parameters: of the best complete trial, the first `LISTED` are shown; None without one.
-        seconds: wall-clock time of this command.
+        seconds: wall-clock time of this command; None where nothing was left to do.
         synthetic: databases that were generated.
     """
-    lines = ["", f"{len(progress.trials)} trials in {duration(seconds)}: {counts(progress)}"]
+    took = ", nothing was left to do" if seconds is None else f" in {duration(seconds)}"
+    trials = len(progress.trials)
+    lines = ["", f"{trials} trial{'s' if trials != 1 else ''}{took}: {counts(progress)}"]
+    lines += [_sentence(progress.shortfall)] if progress.shortfall else []
     if progress.best is None or parameters is None:
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
@@ -128,6 +132,10 @@ def _listed(parameters: Mapping[str, Any]) -> list[str]:
 def _next(run: Path, best: bool) -> list[str]:
     export = [f"  mersearch export {run}"] if best else []
     return ["Next:", *export, f"  mersearch status {run}"]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _value(value: Any) -> str:
