@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
+from datetime import datetime
 from typing import Any
 
 from mersearch.metrics import METRICS, NAMES
 from mersearch.store import Progress, RunDirectory, RunState, Trial, progress
+from mersearch.store.lease import Holder, holder
 
 ROWS = 10
 """Trials that the text names."""
@@ -15,12 +19,13 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """Everything that `status --json` prints."""
     metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
     now = progress(state, metric=metric, planned=planned)
-    best = state.best(metric)
+    best, driver = state.best(metric), holder(run.path)
     return {
         "run": run.name,
         "path": str(run.path),
         "finished": now.finished,
         "exhausted": now.exhausted,
+        "driver": None if driver is None else dataclasses.asdict(driver),
         "metric": metric,
         "trials": {
             "planned": now.planned,
@@ -43,8 +48,8 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     found = facts(run, state)
     metric, counts = found["metric"], found["trials"]
     lines = [
-        f"{run.name}: {'finished' if found['finished'] else 'not finished'}"
-        + (", on synthetic data" if found["synthetic"] else ""),
+        *textwrap.wrap(f"{run.name}: {_stage(found)}", 80, subsequent_indent="  ", break_on_hyphens=False),
+        *(["  data     synthetic"] if found["synthetic"] else []),
         f"  trials   {counts['complete']} complete, {counts['stopped']} stopped early, {counts['failed']} failed, "
         f"{counts['running']} open, {counts['to_come']} to come",
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
@@ -79,6 +84,26 @@ def _scores(trial: Trial) -> str:
     return ", ".join(f"{NAMES[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
 
 
+def _stage(found: dict[str, Any]) -> str:
+    if found["finished"]:
+        return "finished"
+    if found["driver"] is None:
+        return "not finished, and nobody works on it"
+    driver = Holder(**found["driver"])
+    return f"running since {_local(driver.since)}, process {driver.pid} on {driver.host}"
+
+
+def _local(since: str) -> str:
+    """A time in UTC as the clock on the wall says it; as it is where it is no time."""
+    try:
+        return f"{datetime.fromisoformat(since).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return since
+
+
 def _next(run: RunDirectory, found: dict[str, Any]) -> str:
-    command = "export" if found["finished"] and found["best"] else "resume"
-    return f"mersearch {command} {run.path}"
+    if found["finished"] and found["best"]:
+        return f"mersearch export {run.path}"
+    if found["driver"] is not None:
+        return "wait; Ctrl-C where it runs stops it, and loses nothing finished"
+    return f"mersearch resume {run.path}"
