@@ -107,31 +107,30 @@ def launch(
 
     config = compose(space, overrides or ())
     if dry_run:
-        _dry_run(config)
+        _dry_run(config, address)
     else:
         _search(config, address)
 
 
-def _dry_run(config: Config) -> None:
+def _dry_run(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.planning import dry_run
-    from mersearch.search.slots import local_slots
+    from mersearch.searching import place
 
-    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+    where = place(config, address)
     with preparing() as report:
-        lines = dry_run(config, slots.count, report)
+        lines = dry_run(config, where, report)
     print("\n".join(lines))
 
 
 def _search(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.opening import open_run
-    from mersearch.search.address import resolve
-    from mersearch.searching import search
+    from mersearch.searching import place, search
 
-    resolve(address)
+    mode = place(config, address).mode
     with preparing() as report:
-        opened = open_run(config, report)
+        opened = open_run(config, report, mode)
     search(opened, address, lambda lines: print("\n".join(lines), flush=True))
 
 

@@ -17,7 +17,7 @@ from mersearch.data.cache_load import load
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds, require_subjects
 from mersearch.errors import ConfigError
-from mersearch.numerics import Mode, numeric_mode
+from mersearch.numerics import Mode, mode_on
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
 from mersearch.search.worker import Study
@@ -37,15 +37,20 @@ class Ready:
     provenance: dict[str, Any]
 
 
-def make_ready(config: Config, report: Report) -> Ready:
+def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Ready:
     """Read and preprocess the data of `config`, and check that every configuration of its space can use them.
+
+    Args:
+        config: what is made ready.
+        report: takes the progress.
+        mode: numeric mode of the workers; that of this machine by default.
 
     Raises:
         ConfigError: the algorithm needs what is not there.
         DataError: a database breaks a rule, or has one subject.
         Interrupted: the disk is full, or an interrupt came; preprocessed clips are kept.
     """
-    mode = current_mode(config)
+    mode = mode or current_mode(config)
     material = read(config, report)
     require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
@@ -73,7 +78,11 @@ def fold_plan(dataset: DataSet, chunk: int) -> FoldPlan:
 
 
 def current_mode(config: Config) -> Mode:
-    """The numeric mode in which this machine trains this configuration."""
+    """The numeric mode in which this machine trains this configuration.
+
+    Raises:
+        ConfigError: a card is asked for, and torch sees none here.
+    """
     import torch
 
     wanted = config.trial.gpus
@@ -85,7 +94,7 @@ def current_mode(config: Config) -> Mode:
             received=f"trial.gpus={wanted}, and no card is visible",
             fix="trial.gpus=0 trains on the CPU; mersearch doctor says what torch sees",
         )
-    return numeric_mode(max(1, int(config.trial.cpus)), config.folds.chunk, config.folds.backend, device)
+    return mode_on(config, device)
 
 
 def shapes_of(config: Config, material: Material) -> Shapes:

@@ -17,8 +17,9 @@ from mersearch import cli
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
+from mersearch.numerics import mode_on
 from mersearch.opening import extend, open_run, record_turn
-from mersearch.planning import dry_run
+from mersearch.planning import Place, dry_run
 from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
@@ -174,11 +175,44 @@ def test_status_counts_what_the_logs_hold(
 
 def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    text = dry_run(compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"]), 2, quiet)
+    config = compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"])
+    text = dry_run(config, Place(2, mode_on(config, "cpu")), quiet)
     assert max(map(len, text)) <= 80
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
     assert not (place / "runs/planned").exists()
+
+
+def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    config = compose("one.yaml", ["search.trials=3"])
+    here = Place(2, mode_on(config, "cpu"))
+    before = (place / "runs/one/trials.jsonl").read_bytes()
+    text = "\n".join(dry_run(config, here, quiet))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "runs/one exists: launch goes on with it" in text
+    assert "1 of 3 trials over, 0 open; 3 folds" in text
+    assert "at most 6 folds" in text, "two more trials of three folds"
+    assert "the mean so far" in " ".join(text.split())
+    whole = "\n".join(dry_run(compose("one.yaml", ["search.trials=1"]), here, quiet))
+    assert "remains    nothing" in whole
+    assert "time" not in whole
+    with pytest.raises(ConfigError, match="exists with another configuration"):
+        dry_run(compose("one.yaml", ["run.seed=5"]), here, quiet)
+    assert (place / "runs/one/trials.jsonl").read_bytes() == before
+
+
+def test_the_plan_for_a_cluster_names_it_and_says_that_the_time_was_taken_elsewhere(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    config = compose("quintuplet", [*QUICK, "run.name=planned", "trial.gpus=1"])
+    mode = {**mode_on(config, "cpu"), "device": "cuda"}
+    text = " ".join(" ".join(dry_run(config, Place(40, mode, "head:6379"), quiet)).split())
+    assert "40 trial(s) at once on the cluster at head:6379 (cuda)" in text
+    assert "timed on this machine, which is not the cluster" in text
 
 
 def test_data_check_prints_the_table_of_a_synthesized_database(

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.model",
         "mersearch.planning",
         "mersearch.summary",
+        "mersearch.timing",
     ),
     ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
     ("mersearch.cli",),

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from mersearch.config import compose
 from mersearch.errors import ClusterError, Interrupted, NothingRan
+from mersearch.numerics import mode_on
 from mersearch.search.engine import run_search
 from mersearch.search.policy import NoStopping
+from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
@@ -31,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Cluster]:
-    with cluster(cpus=2) as running:
+    with cluster(cpus=2, gpus=1) as running:
         yield running
 
 
@@ -204,3 +208,24 @@ def test_kill_9_of_the_driver_leaves_no_process_and_no_folder(tmp_path: Path) ->
     assert all(gone(pid) for pid in driver.workers())
     execute(run, trials=6)
     assert not run.read().missing()
+
+
+@pytest.mark.usefixtures("ray")
+def test_the_numeric_mode_of_a_cluster_is_that_of_its_workers() -> None:
+    config = compose("quintuplet", ["trial.cpus=2", "trial.gpus=0"])
+    assert workers_mode(config, TWO) == mode_on(config, "cpu"), "here, driver and worker are one machine"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a card that torch cannot use")
+@pytest.mark.usefixtures("ray")
+def test_a_worker_whose_card_torch_cannot_use_is_noticed_before_anything_starts() -> None:
+    with pytest.raises(
+        ClusterError, match=r"able to train[\s\S]*1 GPU: .*[Tt]orch not compiled with CUDA|NVIDIA"
+    ):
+        workers_mode(compose("quintuplet"), Slots(1, 1, 1.0))
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_cluster_that_never_has_room_is_not_waited_for_without_end() -> None:
+    with pytest.raises(ClusterError, match=r"must answer[\s\S]*99 CPU and 0 GPU: none within 0.5 s"):
+        workers_mode(compose("quintuplet"), Slots(1, 99, 0.0), patience=0.5)
