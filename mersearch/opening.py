@@ -164,9 +164,14 @@ def _prepared(run: RunDirectory, config: Config, report: Report, *, moved: bool)
         raise DataError(
             "a run goes on with the data it was launched with",
             received=f"data {prepared.digest[:12]}, launched with {data['digest'][:12]}",
-            fix="restore the database, or start a new run with another run.name",
+            fix=f"restore the database and OpenCV {_opencv(run)}, or start a new run with another run.name",
         )
     return prepared
+
+
+def _opencv(run: RunDirectory) -> str:
+    """The version with which the clips of a run were preprocessed."""
+    return str(run.provenance["environment"]["packages"].get("opencv-python-headless", "of another version"))
 
 
 def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
