@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 
 from mersearch import __version__
 from mersearch.disk import is_full
-from mersearch.errors import ConfigError, Interrupted, MersearchError
+from mersearch.errors import ConfigError, Interrupted, MersearchError, Stopped
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
@@ -26,10 +28,7 @@ class _Interruptible(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted; everything finished is kept",
-                fix="give the same command again: it goes on where it can",
-            ) from None
+            raise Stopped("everything finished is kept", fix="the same command goes on") from None
         except OSError as error:
             if not is_full(error):
                 raise
@@ -131,7 +130,17 @@ def _search(config: Config, address: str | None) -> None:
     mode = place(config, address).mode
     with preparing() as report:
         opened = open_run(config, report, mode)
-    search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+    with _resumable(opened.run.path):
+        search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+
+
+@contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    """Ctrl-C before or after the search itself says how to go on, as it does within."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped("everything finished is kept", fix=f"mersearch resume {run} goes on") from None
 
 
 @app.command(epilog="Example: mersearch resume runs/quintuplet search.trials=150")

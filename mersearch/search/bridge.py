@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from mersearch.errors import ClusterError, Interrupted
+from mersearch.errors import ClusterError, Stopped
 from mersearch.search.events import Events
 from mersearch.search.session import Proposal, Session
 from mersearch.search.worker import Report
@@ -114,10 +114,8 @@ class Bridge:
         """Called about ten times a second, between events."""
         with self._leaving():
             if name := self._interrupted():
-                raise Interrupted(
-                    "stopped; everything finished is kept",
-                    received=name,
-                    fix=f"go on with: mersearch resume {self._run}",
+                raise Stopped(
+                    "everything finished is kept", received=name, fix=f"mersearch resume {self._run} goes on"
                 )
             self._watcher.update(self._progress)
 

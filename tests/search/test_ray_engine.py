@@ -188,8 +188,8 @@ def test_an_interrupt_ends_a_silent_command_at_once_with_everything_finished_kep
     driver.process.send_signal(signal.SIGINT)
     out, error = driver.process.communicate(timeout=15)
     assert (driver.process.returncode, out) == (3, "")
-    assert error.splitlines()[0] == "stopped; everything finished is kept"
-    assert f"SIGINT\n  fix: go on with: mersearch resume {run.path}" in error
+    assert error.splitlines()[0] == "everything finished is kept"
+    assert f"SIGINT\n  fix: mersearch resume {run.path} goes on" in error
     assert all(gone(pid) for pid in driver.workers())
     assert not driver.folder.exists()
     assert not (tmp_path / "home").exists(), "no token under the user's home"
