@@ -125,11 +125,13 @@ def _dry_run(config: Config, address: str | None) -> None:
 def _search(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.opening import open_run
+    from mersearch.search.address import resolve
     from mersearch.searching import place, search
 
-    mode = place(config, address).mode
     with preparing() as report:
-        opened = open_run(config, report, mode)
+        if (found := resolve(address)) != "local":
+            report(f"asking a worker of the cluster at {found}", 0, 0)
+        opened = open_run(config, report, place(config, found).mode)
     with _resumable(opened.run.path):
         search(opened, address, lambda lines: print("\n".join(lines), flush=True))
 

@@ -19,7 +19,7 @@ from mersearch.errors import DataError
 FOLDER = ".synthetic"
 """Synthetic databases are written below a folder of this name, and nowhere else."""
 Report = Callable[[str, int, int], None]
-"""Called with (what is done, clips finished, clips in all)."""
+"""Called with (what is done, clips finished, clips in all); (what, 0, 0) for what is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,12 @@ def read(config: Config, report: Report) -> Material:
 
     data, macro = config.data, config.macro
     _generate(data.root, data.synthetic, report)
+    report(f"reading {data.database}", 0, 0)
     micro = read_micro(data.database, Path(data.root).expanduser(), data.labels)
     if not macro.present or macro.root is None:
         return Material(micro, None)
     _generate(macro.root, macro.synthetic, report)
+    report(f"reading {macro.database}", 0, 0)
     return Material(micro, read_macro(macro.database, Path(macro.root).expanduser()))
 
 
@@ -62,6 +64,7 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
     """
     from mersearch.data.cache import prepare
 
+    report("looking at the frames of the clips", 0, 0)
     return prepare(
         material.micro,
         material.macro,

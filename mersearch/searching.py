@@ -99,6 +99,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = _cores(config) if address == "local" else local_cores()
+    say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
         say(_opening_lines(opened, writer, slots))

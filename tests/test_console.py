@@ -70,9 +70,9 @@ def test_the_table_says_state_folds_score_and_why_of_every_trial() -> None:
         ("0", "complete"), ("1", "stopped"), ("2", "failed"), ("3", "running"), ("4", "running"),
     ]  # fmt: skip
     assert rows[0][-3:] == ["8/8", "0.612", "best"]
-    assert "3/8    0.300 place 7 of 7 after 3 folds" in lines[6]
-    assert "0/8          ValueError: a long story" in lines[7]
-    assert rows[3][-2:] == ["5/8", "0.500"]
+    assert "3/8 0.300 of 3   place 7 of 7 after 3 folds" in lines[6]
+    assert "0/8              ValueError: a long story" in lines[7]
+    assert rows[3][-4:] == ["5/8", "0.500", "of", "5"], "a score of some folds does not look like one of all"
     assert rows[4][-1] == "0/8"
 
 
@@ -129,6 +129,7 @@ def test_where_no_terminal_is_every_event_is_one_plain_line_with_the_time() -> N
         watch.notice("trial 0: its worker died")
         watch.update(progress(row(0, "stopped", 3, 0.3)))
     assert file.getvalue().splitlines() == [
+        "03:04:05  starting workers…",
         "03:04:05  trial 0 started",
         "03:04:05  trial 0: its worker died",
         f"03:04:05  trial 0 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
@@ -156,6 +157,9 @@ def test_on_a_terminal_the_table_is_drawn_at_every_event_and_four_times_a_second
     assert drawn == [True, False, False, True, False, True]
     text = file.getvalue()
     assert "left about 1:30" in text
+    assert text.index("starting workers…") < text.index("1 running"), "the screen is not blank at the start"
+    assert "1 running, 0 complete, 0 stopped early, waiting for the first fold" in text
+    assert "waiting" not in text.rpartition("1 of 10 trials over")[2]
     assert "elapsed 0:31   left about 0:59" in text
     assert "best uf1 0.750 (trial 0)" in text.rpartition("1 of 10 trials over")[2]
     assert "\x1b[2K" in text, "redrawn in place"
@@ -219,11 +223,11 @@ def test_preparations_are_logged_by_quarters_where_no_terminal_is() -> None:
     with preparing(file) as report:
         for done in range(1, 9):
             report("preprocessing clips", done, 8)
-        report("nothing", 0, 0)
+        report("reading casme2", 0, 0)
     said = [line[10:] for line in file.getvalue().splitlines()]
     assert said == [
         *(f"preprocessing clips: {done} of 8" for done in (1, 2, 4, 6, 8)),
-        "nothing: 0 of 0",
+        "reading casme2…",
     ]
 
 
@@ -232,7 +236,9 @@ def test_preparations_are_bars_on_a_terminal_one_per_task() -> None:
     file = io.StringIO()
     with preparing(file) as report:
         report("writing synthetic casme2", 30, 30)
+        report("reading casme2", 0, 0)
         report("preprocessing clips", 3, 30)
+    assert "reading casme2…" in file.getvalue()
     last = file.getvalue().rpartition("writing synthetic casme2")[2].splitlines()
     assert "30/30" in last[0]
     assert "preprocessing clips" in last[1]

@@ -12,7 +12,7 @@ from mersearch.console.screen import Screen
 from mersearch.store import Progress as SearchProgress
 
 Report = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and out of how much."""
+"""What is being done, how much of it is done, and out of how much; out of 0 where nothing is counted."""
 
 
 @contextmanager
@@ -46,6 +46,9 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        if not total:
+            self._bars.console.print(f"{what}…")
+            return
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)
@@ -57,7 +60,10 @@ class _Quarters:
         self._said: dict[str, int] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        quarter = 4 * done // max(1, total)
+        if not total:
+            self._screen.log(f"{what}…")
+            return
+        quarter = 4 * done // total
         if quarter > self._said.get(what, -1):
             self._said[what] = quarter
             self._screen.log(f"{what}: {done} of {total}")
