@@ -42,17 +42,21 @@ class _Interruptible(TyperGroup):
 app = typer.Typer(
     cls=_Interruptible,
     help="Hyperparameter search for micro-expression recognition, judged leave-one-subject-out.",
-    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+",
+    epilog="Example: mersearch launch quintuplet search.trials=20 run.name=first",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-data = typer.Typer(help="Databases on disk: check a real one, write a synthetic one.", no_args_is_help=True)
+data = typer.Typer(
+    help="Databases on disk: check a real one, write a synthetic one.",
+    epilog="Example: mersearch data check casme2 /data/CASME2",
+    no_args_is_help=True,
+)
 app.add_typer(data, name="data")
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the configuration, as search.trials=50."),
+    typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as search.trials=50."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under --root.")]
 Root = Annotated[Path, typer.Option("--root", help="Folder of the runs.")]
@@ -90,15 +94,13 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@app.command(
-    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+"
-)
+@app.command(epilog="Example: mersearch launch quintuplet search.trials=20 run.name=first")
 def launch(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a shipped one.")],
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and train nothing.")] = False,
     address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
     """Start a search, or go on with it where the run exists."""
@@ -151,7 +153,7 @@ def resume(
     overrides: Overrides = None,
     root: Root = RUNS,
     address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
     """Go on with a search; search.trials=N extends it."""
@@ -161,7 +163,7 @@ def resume(
     _search(extend(RunDirectory.find(run, root), overrides or ()), address)
 
 
-@app.command()
+@app.command(epilog="Example: mersearch status runs/quintuplet")
 def status(
     run: Run,
     root: Root = RUNS,
@@ -270,7 +272,7 @@ def check(
     print("\n".join(lines(check_root(database, root, labels))))
 
 
-@data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8 --seed 0")
+@data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
     layout: Annotated[str, typer.Option(help="casme2 or ckplus.")],
@@ -298,7 +300,7 @@ def synthesize(
     print(f"next: mersearch data check {layout} {out}")
 
 
-@app.command()
+@app.command(epilog="Example: mersearch doctor --root runs")
 def doctor(
     root: Root = RUNS,
     address: Annotated[str | None, typer.Option(help="Ray address to try; RAY_ADDRESS by default.")] = None,
