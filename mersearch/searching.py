@@ -76,12 +76,10 @@ def place(config: Config, address: str | None) -> Place:
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
     """The last lines of a search that took `seconds`; None where nothing was left to do."""
     search = opened.config.search
-    best = writer.state.best(search.metric)
     return closing(
         progress(writer.state, metric=search.metric, planned=search.trials),
         run=opened.run.path,
-        metric=search.metric,
-        parameters=best.parameters if best else None,
+        best=writer.state.best(search.metric),
         seconds=seconds,
         synthetic=_synthetic(opened.config),
     )

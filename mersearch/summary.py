@@ -75,12 +75,13 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
     best = state.best(metric)
     if best is not None:
-        lines += ["", f"  best: trial {best.number}, " + _scores(best)]
+        lines += ["", f"  best: trial {best.number}, {scores(best)}"]
         lines += ["  (the best of many trials looks better than it is)"]
     return lines
 
 
-def _scores(trial: Trial) -> str:
+def scores(trial: Trial) -> str:
+    """Every metric of a trial over its finished folds."""
     return ", ".join(f"{NAMES[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
 
 

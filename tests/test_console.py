@@ -4,10 +4,13 @@ import dataclasses
 import io
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import rich.console
 
+from mersearch.config import compose
 from mersearch.console import (
     Watching,
     closing,
@@ -19,7 +22,7 @@ from mersearch.console import (
     preparing,
 )
 from mersearch.console.text import duration
-from mersearch.store import Progress, TrialProgress
+from mersearch.store import Progress, Trial, TrialProgress, TrialProposed
 from mersearch.store.records import State
 
 WHY = "place 7 of 7 after 3 folds, the first 4 go on"
@@ -176,29 +179,54 @@ def test_the_first_words_say_how_much_where_to_and_that_data_are_synthetic() -> 
     assert "synthetic" not in "".join(again)
 
 
+def winner(parameters: dict[str, Any]) -> Trial:
+    """Trial 0, complete: 3 of 4 clips of one class right, 1 of 2 of the other."""
+    return Trial(TrialProposed(0, parameters, 0), "", np.array([[[0, 0], [0, 0]], [[3, 1], [1, 1]]]))
+
+
 def test_the_last_words_name_the_best_configuration_where_it_is_and_what_comes_next() -> None:
-    parameters = {"algorithm.train.lr": 0.00123456, "algorithm.views": "both", "algorithm.flow": True}
-    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200, synthetic=("casme2",))
-    assert lines[1:9] == [
+    parameters = {
+        "algorithm.views": "both",
+        "algorithm.train.lr": 0.00123456,
+        "algorithm.train.decay": None,
+        "algorithm.mask.finetune": True,
+        "algorithm.train.steps": 40,
+    }
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200, synthetic=("casme2",))
+    uf1 = (2 * 3 / (2 * 3 + 1 + 1) + 2 * 1 / (2 * 1 + 1 + 1)) / 2
+    uar, accuracy = (3 / 4 + 1 / 2) / 2, 4 / 6
+    assert lines[1:10] == [
         "5 trials in 3:20: 1 complete, 1 stopped early, 1 failed",
-        "Best: trial 0, uf1 0.612 over all 8 subjects",
+        f"Best: trial 0, UF1 {uf1:.3f}, UAR {uar:.3f}, accuracy {accuracy:.3f} over all 8 subjects",
         "(the best of many trials looks better than it is)",
-        "  algorithm.train.lr  0.001235",
-        "  algorithm.views     both",
-        "  algorithm.flow      True",
+        "  algorithm  views both",
+        "  train      lr 0.00123, decay null, steps 40",
+        "  mask       finetune true",
         "Everything is in runs/quintuplet",
         "Next:",
+        "  mersearch export runs/quintuplet",
     ]
-    assert lines[9:11] == ["  mersearch export runs/quintuplet", "  mersearch status runs/quintuplet"]
-    assert lines[11] == mark_synthetic(("casme2",))
+    assert lines[10:] == ["  mersearch status runs/quintuplet", mark_synthetic(("casme2",))]
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
 
 
-def test_the_last_words_do_not_push_the_table_off_the_screen() -> None:
-    parameters = {f"algorithm.x{k}": k for k in range(34)}
-    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200)
-    assert "  and 26 more, which the export holds too" in lines
-    assert len(lines) < 20
+def test_all_searched_parameters_of_the_shipped_space_are_listed_on_one_screen() -> None:
+    space = compose("quintuplet").space
+    parameters = {dimension.path: 0.0123456 for dimension in space.parameters}
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200)
+    text = " ".join(lines)
+    assert all(f"{path.rpartition('.')[2]} 0.0123" in text for path in parameters)
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 24
+
+
+def test_what_does_not_fit_into_fifteen_lines_is_left_to_the_export() -> None:
+    parameters = {f"algorithm.part{k}.x": k for k in range(34)}
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200)
+    assert len([line for line in lines if line.startswith("  part")]) == 14
+    assert "  and 20 more, which the export holds too" in lines
+    just = closing(FULL, run=RUN, best=winner(dict(list(parameters.items())[:15])), seconds=200)
+    assert not any("more" in line for line in just)
 
 
 def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
@@ -207,13 +235,13 @@ def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
     assert picture(whole)[0].strip() == "quintuplet: 3 of 10 trials over, the space has no more"
     assert events(FULL, whole, "uf1") == [why]
     assert events(whole, dataclasses.replace(whole, remaining=1.0), "uf1") == []
-    lines = closing(whole, run=RUN, metric="uf1", parameters={}, seconds=None)
+    lines = closing(whole, run=RUN, best=winner({}), seconds=None)
     assert lines[1].startswith("5 trials, nothing was left to do: ")
     assert lines[2] == f"T{why[1:]}."
 
 
 def test_without_a_complete_trial_there_is_nothing_to_export() -> None:
-    lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, metric="uf1", parameters=None, seconds=1)
+    lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, best=None, seconds=1)
     assert "No trial has all folds, so there is no best configuration yet." in lines
     assert not any("export" in line for line in lines)
 
