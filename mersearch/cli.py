@@ -211,9 +211,10 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     from mersearch.evaluation import evaluate as run_all
     from mersearch.evaluation import only
     from mersearch.evaluation import report as tell
-    from mersearch.opening import open_run
+    from mersearch.opening import location, open_run
 
     config = only(_single(file, overrides))
+    print(f"The run goes to {location(config).absolute()}", flush=True)
     with preparing() as report:
         opened = open_run(config, report)
     complete = bool(opened.run.read().in_state("complete"))
@@ -222,13 +223,13 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     print("\n".join(tell(opened, trial, file, trained=not complete)))
 
 
-@app.command(epilog="Example: mersearch train best.yaml -o model.safetensors")
+@app.command(epilog="Example: mersearch train runs/quintuplet/export/best.yaml")
 def train(
     file: Configuration,
     overrides: Overrides = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The model file.")] = Path(
-        "model.safetensors"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The model file; beside CONFIG.yaml by default.")
+    ] = None,
 ) -> None:
     """Train one configuration on all clips, and write its weights."""
     from mersearch.console import preparing
@@ -236,11 +237,12 @@ def train(
     from mersearch.model import train as refit
     from mersearch.ready import make_ready
 
-    config = _single(file, overrides)
-    require_writable(output)
+    config, target = _single(file, overrides), output or file.with_suffix(".safetensors")
+    require_writable(target)
+    print(f"The model goes to {target.absolute()}", flush=True)
     with preparing() as report:
         ready = make_ready(config, report)
-    written = refit(ready, output)
+        written = refit(ready, target, report)
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mersearch.config.records import Config, Synthetic
 from mersearch.data.cache_index import Prepared
+from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database
 from mersearch.errors import DataError
 
@@ -77,7 +78,7 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
 
 def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
     target = Path(root).expanduser()
-    if synthetic is None or (target / "truth" / "about.json").is_file():
+    if synthetic is None or is_synthetic(target):
         return
     if os.path.lexists(target) or FOLDER not in target.parts:
         raise DataError(
@@ -94,7 +95,7 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
             subjects=synthetic.subjects,
             seed=synthetic.seed,
             difficulty=synthetic.difficulty,
-            clips=synthetic.clips,
+            clips=None if synthetic.clips == "auto" else synthetic.clips,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
         )

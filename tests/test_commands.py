@@ -152,6 +152,24 @@ def test_a_run_whose_space_is_exhausted_is_finished_and_says_so(
     assert "the space has no further configuration: 1 of 5 trials" in text
 
 
+def test_train_and_evaluate_say_first_where_they_write(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    file = place / "best" / "two.yaml"
+    file.parent.mkdir(exist_ok=True)
+    shutil.copyfile(place / "one.yaml", file)
+    data = [f"run.root={place / 'runs'}"]
+    assert mersearch(monkeypatch, "train", str(file), *data) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"The model goes to {place / 'best' / 'two.safetensors'}"
+    assert any("training, steps: 5 of 5" in line for line in rest), "two steps of the mask, three of the rest"
+    assert (place / "best" / "two.safetensors").is_file()
+    assert mersearch(monkeypatch, "evaluate", str(file), *data) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"The run goes to {place / 'runs' / 'one'}"
+
+
 def compose_stored(text: str) -> dict[str, object]:
     """Algorithm section of a stored configuration."""
     section: dict[str, object] = yaml.safe_load(text)["algorithm"]
@@ -221,7 +239,11 @@ def test_data_check_prints_the_table_of_a_synthesized_database(
     monkeypatch.chdir(place)
     assert mersearch(monkeypatch, "data", "synthesize", "out", "--layout", "ckplus", "--subjects", "2") == 0
     assert mersearch(monkeypatch, "data", "check", "ckplus", "out") == 0
-    assert "happiness" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "ckplus (synthetic): " in text
+    assert "happiness" in text
+    assert "!" not in text
+    assert "differ from the published label file" not in text, "nothing is published about invented people"
 
 
 def test_the_doctor_marks_problems_and_counts_them() -> None:

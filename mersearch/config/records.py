@@ -42,8 +42,8 @@ class Synthetic:
     subjects: int = field(default=8, metadata={"ge": 2})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})
-    clips: int | None = field(default=None, metadata={"ge": 1})
-    """Number of clips; null = in proportion to the real database."""
+    clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
+    """Number of clips; auto = in proportion to the real database."""
 
 
 @dataclass(frozen=True, slots=True)

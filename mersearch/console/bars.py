@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mersearch.console.screen import Screen
 from mersearch.store import Progress as SearchProgress
@@ -26,6 +34,8 @@ def preparing(file: TextIO | None = None) -> Iterator[Report]:
         TextColumn("{task.description:28}"),
         BarColumn(24),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=screen.rich) as bars:

@@ -15,6 +15,15 @@ LARGEST_GAP = 0.1
 """Share of a clip's frames that may be missing and are stood in for by their neighbours."""
 
 
+ABOUT = "truth/about.json"
+"""What a synthetic database has below its root, and no real one."""
+
+
+def is_synthetic(root: Path) -> bool:
+    """Whether mersearch wrote this database."""
+    return (root / ABOUT).is_file()
+
+
 def open_root(root: Path, title: str) -> Path:
     """The root of a database, which is a folder that holds something.
 
