@@ -25,6 +25,7 @@ from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
 from mersearch.store import RunDirectory
+from tests.commands import processes
 from tests.jobs import Job, Notebook
 from tests.runs import SPACE, a_run, a_session, an_asha, execute, facts
 
@@ -206,6 +207,23 @@ def test_kill_9_of_the_driver_leaves_no_process_and_no_folder(tmp_path: Path) ->
     driver.process.communicate()
     wait(lambda: not driver.folder.exists(), 10)
     assert all(gone(pid) for pid in driver.workers())
+    execute(run, trials=6)
+    assert not run.read().missing()
+
+
+def test_a_ray_that_is_killed_under_the_search_ends_it_resumable(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    driver = Driver(run, 0.2, tmp_path / "log")
+    driver.wait_for(" 0 1 0")
+    children = {pid: line for pid, (parent, line) in processes().items() if parent == driver.process.pid}
+    (victim,) = (pid for pid, line in children.items() if Path(line.split()[0]).name == "raylet")
+    os.kill(victim, signal.SIGKILL)
+    _, error = driver.process.communicate(timeout=30)
+    assert driver.process.returncode == 3, error
+    assert "Ray ended under the search; everything finished is kept\n  received: its raylet is gone" in error
+    assert f"mersearch resume {run.path}" in error
+    wait(lambda: not driver.folder.exists(), 10)
+    assert sum(trial.done for trial in run.read().trials.values()) >= 1
     execute(run, trials=6)
     assert not run.read().missing()
 
