@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,18 @@ def test_a_module_imports_only_its_own_layer_and_those_below(module: str, file: 
         elif module not in FREE:
             assert not imported.startswith("trainables"), f"{module} imports {imported} instead of by name"
             assert layer(imported) <= layer(module), f"{module} imports {imported}"
+
+
+def test_no_two_modules_import_each_other_also_not_by_way_of_others() -> None:
+    known = modules()
+    graph = {
+        module: {name for name in imports(file) & known.keys() if not under(module, name)}
+        for module, file in known.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" ← ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("dependency", DOORS)
