@@ -6,10 +6,11 @@ import textwrap
 from dataclasses import dataclass
 
 from mersearch.config.records import Config
+from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.opening import differences, location, require_room
 from mersearch.preparation import Material, Report, read
-from mersearch.ready import current_mode, require_material, shapes_of
+from mersearch.ready import current_mode, shapes_of
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.timing import seconds_per_fold

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
     ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
     ("mersearch.training", "mersearch.store"),
-    ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
+    ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening",),
     (
