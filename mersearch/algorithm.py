@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mersearch.errors import ConfigError
+
 Parameters = dict[str, Tensor]
 """Flat: dotted name → tensor. Groups that an `Update` trains are prefixes of these names."""
 State = dict[str, Tensor]
@@ -139,6 +141,17 @@ class Algorithm(Protocol):
     clipping scale, [-1, 1]), `<kind>.emotion` int64 [B], `<kind>.subject` int64 [B], `<kind>.action_units` float32
     [B, A], `<kind>.annotated` float32 [B]; and the plan's own arrays. `predict` receives `micro.rgb` and
     `micro.flow` only, never a label. A view that is not on disk has no key.
+
+    The class may carry `CURVES`, names of logs that are kept as curves beside every loss (see `curves`). The first
+    is the training loss of the task itself, by which convergence is compared where the whole loss is not comparable.
+
+    An algorithm may have a method `inspect(parameters, state, batch) -> Mapping[str, Tensor]`, called after training
+    on batches of training clips with the keys that `predict` receives: numbers per clip [B], of which the mean is
+    kept, and `feature` [B, D], on which a probe for the subject is trained.
+
+    It may also carry a static method `ablations(settings) -> Mapping[str, Mapping[str, value]]` for `mersearch
+    ablate`: name of an ablation → dotted settings (without `algorithm.`) and their values without that part; no
+    settings where the part is off in `settings` already.
     """
 
     Settings: type[Any]
@@ -177,6 +190,22 @@ class Algorithm(Protocol):
     def predict(self, parameters: Parameters, state: State, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits [B, L] and maps in [0, 1], float32 [B, 14, 14] (attention or mask, mean over time)."""
         ...
+
+
+def curves(algorithm: object) -> tuple[str, ...]:
+    """The logs that an algorithm (or its class) wants kept as curves: its `CURVES`, or none.
+
+    Raises:
+        ConfigError: `CURVES` is something else than a tuple or list of names.
+    """
+    named = getattr(algorithm, "CURVES", ())
+    if not isinstance(named, tuple | list) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(
+            "CURVES of an algorithm is a tuple of names of logs",
+            received=repr(named),
+            fix='write CURVES = ("classification",)',
+        )
+    return tuple(named)
 
 
 def bounded(

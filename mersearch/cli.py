@@ -223,6 +223,25 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     print("\n".join(tell(opened, trial, file, trained=not complete)))
 
 
+@app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
+def ablate(
+    file: Configuration,
+    overrides: Overrides = None,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
+    ] = None,
+) -> None:
+    """What each part of a configuration is worth: train it whole, and with each part taken away."""
+    from mersearch.ablation import ablation, require_free
+    from mersearch.evaluation import exported
+
+    keys = require_free(overrides or ())
+    config, origin = _single(file, overrides), exported(file)
+    name = config.run.name if "run.name" in keys else ""
+    source = f"{origin['run']}, trial {origin['trial']}" if origin else ""
+    _search(ablation(config, name=name, exported=source), address)
+
+
 @app.command(epilog="Example: mersearch train runs/quintuplet/export/best.yaml")
 def train(
     file: Configuration,
@@ -253,10 +272,12 @@ def _single(file: Path, overrides: list[str] | None) -> Config:
     from mersearch.config import compose
 
     config = compose(file, overrides or ())
-    if config.space.parameters:
+    if config.space.parameters or config.search.points:
+        points = len(config.search.points)
         raise ConfigError(
             "one configuration is wanted, not a search space",
-            received=f"{file} searches {len(config.space.parameters)} parameter(s)",
+            received=f"{file} searches {len(config.space.parameters)} parameter(s)"
+            + (f" and lists {points} point(s)" if points else ""),
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config
@@ -264,7 +285,12 @@ def _single(file: Path, overrides: list[str] | None) -> Config:
 
 @data.command(epilog="Example: mersearch data check casme2 /data/CASME2")
 def check(
-    database: Annotated[str, typer.Argument(metavar="DB", help="Name of the reader, as casme2 or ckplus.")],
+    database: Annotated[
+        str,
+        typer.Argument(
+            metavar="DB", help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro."
+        ),
+    ],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the database.")],
     labels: Annotated[str | None, typer.Option(help="Label set, as casme2-5.")] = None,
 ) -> None:
@@ -277,16 +303,30 @@ def check(
 @data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
-    layout: Annotated[str, typer.Option(help="casme2 or ckplus.")],
+    layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro or smic.")],
     subjects: Annotated[int, typer.Option(help="Number of people.")] = 8,
     seed: Annotated[int, typer.Option(help="Other people and clips for another seed.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0.5 is easy, 2 is hard.")] = 1.0,
+    release: Annotated[
+        str | None,
+        typer.Option(help="A release of the layout, as subject-first for mmew; its first by default."),
+    ] = None,
+    labels_only: Annotated[
+        bool,
+        typer.Option("--labels-only", help="Label files of the published size; the frames show nothing."),
+    ] = False,
 ) -> None:
     """Write a database of invented people in the layout of a real one, with the truth beside it."""
     from mersearch.console import preparing
     from mersearch.data.synthetic import synthesize as write
+    from mersearch.data.synthetic import synthesize_labels
     from mersearch.preparation import cores
 
+    if labels_only:
+        synthesize_labels(out, layout, release=release, seed=seed)
+        print(f"{out}: label files in the layout of {layout}; the frames show nothing")
+        print(f"next: mersearch data check {layout} {out}")
+        return
     with preparing() as report:
         write(
             out,
@@ -294,6 +334,7 @@ def synthesize(
             subjects=subjects,
             seed=seed,
             difficulty=difficulty,
+            release=release,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {layout}", done, total),
         )

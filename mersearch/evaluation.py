@@ -135,7 +135,7 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
         *(f"  {NAMES[name]:9s} {value:.4f}" for name, value in found.values.items()),
         "  F1 per class: " + ", ".join(f"{name} {value:.3f}" for name, value in found.per_class.items()),
     ]
-    carried = _carried(file)
+    carried = exported(file)
     if carried:
         same = all(carried[name] == value for name, value in found.values.items())
         other = difference(carried["mode"], opened.run.provenance["mode"])
@@ -153,7 +153,7 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
     return [part for line in lines for part in _WRAPPER.wrap(line)]
 
 
-def _carried(file: Path) -> dict[str, Any]:
+def exported(file: Path) -> dict[str, Any]:
     """What an exported file says about itself; empty for another one."""
     import yaml
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from mersearch.algorithm import Algorithm, Shapes, settings_from
+from mersearch.algorithm import Algorithm, Shapes, curves, settings_from
 from mersearch.config.importing import algorithm_class
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError, MersearchError, Several, raise_all
@@ -23,9 +23,9 @@ FIXES = {"macro": "give macro=ckplus macro.root=…"}
 def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
     """Raise ConfigError unless every configuration of the space finds the views and clips it needs.
 
-    Looked at are the configuration, every choice of the space, and every pair of choices, with all else as in the
-    configuration. Each problem is told once, with all choices that are to blame for it: it comes with them, or goes
-    with another choice in their place.
+    Looked at are the configuration, every choice of the space, every pair of choices, and every point, with all else
+    as in the configuration. Each problem is told once, with all choices that are to blame for it: it comes with
+    them, or goes with another choice in their place.
 
     Raises:
         ConfigError: one problem.
@@ -36,6 +36,7 @@ def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
         complete = _completed(chosen, config.space.parameters)
         return {(e.rule, e.received, e.fix) for e in _errors(config, complete, shapes, macro)}
 
+    curves(algorithm_class(config.algorithm.name))
     base = problems({})
     blamed: dict[Problem, list[str]] = {problem: [] for problem in sorted(base)}
     singles: list[_Single] = []
@@ -51,6 +52,9 @@ def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
         if one.goes_with(two) and two.goes_with(one):
             both = problems({one.dimension.path: one.value, two.dimension.path: two.value})
             _blame(blamed, [(f"{one.name} with {two.name}", both - base - one.problems - two.problems)])
+    for place, point in enumerate(config.search.points):
+        known = set[Problem]().union(base, *(single.problems for single in singles if single.inside(point)))
+        _blame(blamed, [(f"search.points.{place}", problems(dict(point)) - known)])
     raise_all([_told(*problem, choices) for problem, choices in blamed.items()])
 
 
@@ -71,6 +75,11 @@ class _Single:
     @property
     def name(self) -> str:
         return f"{self.dimension.path}={show(self.value)}"
+
+    def inside(self, point: Mapping[str, Value]) -> bool:
+        """Whether a point has this choice."""
+        path = self.dimension.path
+        return path in point and same(point[path], self.value)
 
     def goes_with(self, other: _Single) -> bool:
         """Whether a trial can have both, as far as the conditions of this one say."""
@@ -124,5 +133,5 @@ def _told(rule: str, received: str, fix: str, choices: Sequence[str]) -> ConfigE
         return ConfigError(rule, received=received, fix=fix)
     which = "; ".join(choices)
     return ConfigError(
-        rule, received=f"{received}, for {which} of the search space", fix=f"{fix}; or search without it"
+        rule, received=f"{received}, for {which} of the search", fix=f"{fix}; or search without it"
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Confusion = NDArray[np.int64]
+Matrices = NDArray[np.float64]
 
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Confusion:
@@ -21,35 +22,60 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Confus
 
 
 def class_f1(counts: ArrayLike) -> NDArray[np.float64]:
-    """F1 per class [L], 2·M_ll / (row_l + col_l); 0 where the denominator is 0."""
+    """F1 per class, 2·M_ll / (row_l + col_l), [..., L, L] → [..., L]; 0 where the denominator is 0."""
     matrix = np.asarray(counts, np.float64)
     denominator = matrix.sum(-1) + matrix.sum(-2)
-    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
-    f1 = np.zeros_like(diagonal)
-    np.divide(2 * diagonal, denominator, out=f1, where=denominator > 0)
-    return f1
+    return _ratio(2 * _diagonal(matrix), denominator)
+
+
+def scores(metric: str, counts: ArrayLike) -> NDArray[np.float64]:
+    """The metric of every matrix of counts: [..., L, L] → [...].
+
+    `uf1`: the mean of `class_f1` over all L classes of the label set, as in MEGC 2019. `uar`: the mean recall over
+    the classes that occur among the true labels; 0 for no clips. `accuracy`: the share of clips on the diagonal; 0
+    for no clips.
+    """
+    return np.asarray(_SCORES[metric](np.asarray(counts, np.float64)))
 
 
 def uf1(counts: ArrayLike) -> float:
-    """Unweighted F1: the mean of `class_f1` over all L classes of the label set, as in MEGC 2019."""
-    return float(class_f1(counts).mean(-1))
+    """Unweighted F1 of one matrix, see `scores`."""
+    return float(scores("uf1", counts))
 
 
 def uar(counts: ArrayLike) -> float:
-    """Unweighted average recall over the classes that occur among the true labels."""
-    matrix = np.asarray(counts, np.float64)
-    rows = matrix.sum(-1)
-    present = rows > 0
-    return float((np.diagonal(matrix)[present] / rows[present]).mean()) if present.any() else 0.0
+    """Unweighted average recall of one matrix, see `scores`."""
+    return float(scores("uar", counts))
 
 
 def accuracy(counts: ArrayLike) -> float:
-    """Share of clips on the diagonal; 0 for no clips."""
-    matrix = np.asarray(counts, np.float64)
-    total = matrix.sum()
-    return float(np.trace(matrix) / total) if total else 0.0
+    """Accuracy of one matrix, see `scores`."""
+    return float(scores("accuracy", counts))
 
 
+def _uar(counts: Matrices) -> Matrices:
+    rows = counts.sum(-1)
+    return np.asarray(_ratio(_diagonal(counts), rows).sum(-1) / np.maximum(1, (rows > 0).sum(-1)))
+
+
+def _accuracy(counts: Matrices) -> Matrices:
+    return _ratio(_diagonal(counts).sum(-1), counts.sum((-2, -1)))
+
+
+def _ratio(numerator: Matrices, denominator: Matrices) -> Matrices:
+    """0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator > 0)
+
+
+def _diagonal(counts: Matrices) -> Matrices:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+_SCORES: dict[str, Callable[[Matrices], Matrices]] = {
+    "uf1": lambda counts: np.asarray(class_f1(counts).mean(-1)),
+    "uar": _uar,
+    "accuracy": _accuracy,
+}
 METRICS: dict[str, Callable[[ArrayLike], float]] = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
 NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 """As people write them."""

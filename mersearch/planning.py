@@ -54,7 +54,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
-        ("trials", f"{config.search.trials} by {config.search.sampler}, metric {config.search.metric}"),
+        ("trials", _trials(config)),
         ("stopping", _stopping(config)),
         ("resources", _resources(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
@@ -122,6 +122,12 @@ def _own_mode(config: Config) -> Mode:
 
 def _wrapped(name: str, text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
+
+
+def _trials(config: Config) -> str:
+    search = config.search
+    given = f" (the first {len(search.points)} given by search.points)" if search.points else ""
+    return f"{search.trials} by {search.sampler}{given}, metric {search.metric}"
 
 
 def _macro(config: Config, material: Material) -> str:

@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from mersearch.ablation import announcement
 from mersearch.config.records import Config
-from mersearch.console import Watching, closing, opening
+from mersearch.console import Watching, closing, mark_synthetic, opening
 from mersearch.opening import Opened, record_turn, require_room
 from mersearch.planning import Place
 from mersearch.ready import current_mode
+from mersearch.report import write_ablation
 from mersearch.search.address import resolve
 from mersearch.search.asha import Asha
 from mersearch.search.engine import require_success, run_search
@@ -50,7 +52,7 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
             _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
-        say(closing_lines(opened, writer, None if over else time.monotonic() - start))
+        say(_last_lines(opened, writer, None if over else time.monotonic() - start))
 
 
 def place(config: Config, address: str | None) -> Place:
@@ -71,6 +73,16 @@ def place(config: Config, address: str | None) -> Place:
     with cluster(address, cpus=0) as on:
         slots = _slots(config, on)
         return Place(slots.count, workers_mode(config, slots), on.address)
+
+
+def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
+    """What came out: the best trial of a search, the table of an ablation."""
+    config = opened.config
+    if config.ablation is None:
+        return closing_lines(opened, writer, seconds)
+    synthetic = _synthetic(config)
+    lines = write_ablation(opened.run, writer.state, config, config.ablation)
+    return ["", *lines, *([mark_synthetic(synthetic)] if synthetic else [])]
 
 
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
@@ -100,7 +112,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
     say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
-        say(_opening_lines(opened, writer, slots))
+        say([*announcement(config.ablation), *_opening_lines(opened, writer, slots)])
         session = Session(
             writer,
             space=config.space,
@@ -111,6 +123,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             sampler=config.search.sampler,
             startup=config.search.startup,
             slots=slots.count,
+            points=config.search.points,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
             for remark in opened.remarks:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mersearch.metrics import METRICS, NAMES
-from mersearch.store import Progress, RunDirectory, RunState, Trial, progress
+from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
 from mersearch.store.lease import Holder, holder
 
 ROWS = 10
@@ -34,8 +34,15 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
         "best": None if best is None else _best(best),
+        "variants": _variants(run),
         "synthetic": run.provenance["data"]["synthetic"],
     }
+
+
+def _variants(run: RunDirectory) -> list[str]:
+    """What the trials of an ablation are, by number; empty for a search."""
+    named = run.config.get("ablation")
+    return [str(name) for name in named["variants"]] if isinstance(named, dict) else []
 
 
 def _best(trial: Trial) -> dict[str, Any]:
@@ -57,8 +64,8 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     ]
     now = progress(state, metric=metric, planned=counts["planned"])
     lines += [f"  {now.shortfall}"] if now.shortfall else []
-    lines += _ranking(state, now, metric)
-    lines += ["", f"  next: {_next(run, found)}"]
+    lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(state, now, metric)
+    lines += ["", f"  {_next(run, found)}"]
     return lines
 
 
@@ -67,10 +74,7 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
     if not rows:
         return ["", "  no trial yet"]
     lines = ["", f"  trial  state     folds  {metric}"]
-    for row in rows:
-        score = "     –" if row.score is None else f"{row.score:6.3f}"
-        partial = "" if row.folds == now.folds else "  (partial)"
-        lines.append(f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}{partial}")
+    lines += [_line(row) + ("" if row.folds == now.folds else "  (partial)") for row in rows]
     if len(now.trials) > len(rows):
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
     best = state.best(metric)
@@ -78,6 +82,18 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
         lines += ["", f"  best: trial {best.number}, {scores(best)}"]
         lines += ["  (the best of many trials looks better than it is)"]
     return lines
+
+
+def _table(now: Progress, metric: str, variants: list[str]) -> list[str]:
+    """Every variant of an ablation that has begun."""
+    names = [variants[row.trial] if row.trial < len(variants) else "" for row in now.trials]
+    rows = [f"{_line(row)}  {name}"[:80] for row, name in zip(now.trials, names, strict=True)]
+    return ["", f"  trial  state     folds  {metric:>6}  variant", *rows]
+
+
+def _line(row: TrialProgress) -> str:
+    score = "     –" if row.score is None else f"{row.score:6.3f}"
+    return f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}"
 
 
 def scores(trial: Trial) -> str:
@@ -103,8 +119,10 @@ def _local(since: str) -> str:
 
 
 def _next(run: RunDirectory, found: dict[str, Any]) -> str:
+    if found["finished"] and found["variants"]:
+        return f"table and figure: {run.path / 'ablation.md'}"
     if found["finished"] and found["best"]:
-        return f"mersearch export {run.path}"
+        return f"next: mersearch export {run.path}"
     if found["driver"] is not None:
-        return "wait; Ctrl-C where it runs stops it, and loses nothing finished"
-    return f"mersearch resume {run.path}"
+        return "next: wait; Ctrl-C where it runs stops it, and loses nothing finished"
+    return f"next: mersearch resume {run.path}"

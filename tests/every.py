@@ -15,6 +15,7 @@ from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds
 from mersearch.training import DeviceData
 from tests.toy import Settings, Toy, toy_dataset
+from trainables.disentangle import Disentangle
 from trainables.quintuplet import Quintuplet
 
 QUINTUPLET = {
@@ -23,6 +24,16 @@ QUINTUPLET = {
     "mask": {"width": 4, "steps": 3, "batch": 4},
     "batch": {"quintuplets": 3},
     "train": {"steps": 4},
+}
+
+DISENTANGLE = {
+    "encoder": {"width": 4, "dim": 8},
+    "attention": {"heads": 2},
+    "identity": {"width": 4, "dim": 6, "steps": 2},
+    "information": {"hidden": 8, "steps": 2},
+    "emotion": {"steps": 2},
+    "batch": {"size": 6},
+    "train": {"steps": 3},
 }
 
 
@@ -38,6 +49,9 @@ EVERY = {
     "toy": Case("features.weight", partial(Toy, Settings(steps=20, macro=True, clip_norm=0.5))),
     "quintuplet": Case(
         "classifier.weight", partial(Quintuplet, settings_from(Quintuplet.Settings, QUINTUPLET))
+    ),
+    "disentangle": Case(
+        "classifier.weight", partial(Disentangle, settings_from(Disentangle.Settings, DISENTANGLE))
     ),
 }
 

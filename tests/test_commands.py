@@ -246,6 +246,19 @@ def test_data_check_prints_the_table_of_a_synthesized_database(
     assert "differ from the published label file" not in text, "nothing is published about invented people"
 
 
+def test_data_check_finds_every_published_clip_in_label_files_of_the_published_size(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    made = ("data", "synthesize", "samm", "--layout", "samm", "--release", "clean", "--labels-only")
+    assert mersearch(monkeypatch, *made) == 0
+    assert mersearch(monkeypatch, "data", "check", "samm", "samm", "--labels", "megc2019") == 0
+    told = capsys.readouterr().out
+    assert "next: mersearch data check samm samm" in told
+    assert "samm: 133 clips of 28 subjects, 159 annotations read" in told
+    assert "warning" not in told
+
+
 def test_the_doctor_marks_problems_and_counts_them() -> None:
     text = lines(
         [Finding("disk", "full", "make room", blocking=True), Finding("ray", "fine"), Finding("a", "b", "c")]

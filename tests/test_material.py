@@ -61,7 +61,7 @@ def test_every_choice_that_needs_absent_clips_is_named_at_once(tmp_path: Path) -
     )
     assert told(config) == [
         f"{NO_CLIPS}: no macro database, for algorithm.mask.macro=true; algorithm.quintuplet.macro=true "
-        "of the search space"
+        "of the search"
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_choice_that_the_configuration_has_too_is_to_blame_where_another_one_w
 ) -> None:
     config = space(tmp_path, {"mask": {"macro": False}}, quintuplet__macro=[True, False])
     assert told(config) == [
-        f"{NO_CLIPS}: no macro database, for algorithm.quintuplet.macro=true of the search space"
+        f"{NO_CLIPS}: no macro database, for algorithm.quintuplet.macro=true of the search"
     ]
 
 
@@ -83,7 +83,7 @@ def test_two_choices_that_need_absent_clips_only_together_are_named_together(tmp
     config = space(tmp_path, base, mask__enabled=[False, True], mask__macro=[False, True])
     assert told(config) == [
         f"{NO_CLIPS}: no macro database, for algorithm.mask.enabled=true with algorithm.mask.macro=true "
-        "of the search space"
+        "of the search"
     ]
 
 
@@ -98,9 +98,16 @@ def test_different_problems_are_told_beside_each_other(tmp_path: Path) -> None:
     config = space(tmp_path, base, quintuplet__macro=[True, False], views=["flow", "both"])
     assert sorted(told(config, replace(WITHOUT, views=("flow",)))) == [
         "every view in use must be on disk: views=both, on disk: flow, "
-        "for algorithm.views='both' of the search space",
-        f"{NO_CLIPS}: no macro database, for algorithm.quintuplet.macro=true of the search space",
+        "for algorithm.views='both' of the search",
+        f"{NO_CLIPS}: no macro database, for algorithm.quintuplet.macro=true of the search",
     ]
+
+
+def test_points_are_looked_at_too(tmp_path: Path) -> None:
+    config = space(tmp_path, OFF, mask__width=[4, 6])
+    points = ({"algorithm.mask.width": 6}, {"algorithm.quintuplet.macro": True})
+    given = replace(config, search=replace(config.search, points=points))
+    assert told(given) == [f"{NO_CLIPS}: no macro database, for search.points.1 of the search"]
 
 
 def test_the_shipped_space_can_use_its_own_data() -> None:

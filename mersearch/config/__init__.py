@@ -3,6 +3,7 @@
 from mersearch.config.compose import compose
 from mersearch.config.importing import algorithm_class
 from mersearch.config.records import (
+    Ablation,
     AlgorithmConfig,
     Config,
     Data,
@@ -16,6 +17,7 @@ from mersearch.config.records import (
 from mersearch.config.shipped import shipped_spaces
 
 __all__ = [
+    "Ablation",
     "AlgorithmConfig",
     "Config",
     "Data",

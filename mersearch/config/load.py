@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mersearch.algorithm import settings_from
 from mersearch.config.fields import SettingsFields
 from mersearch.config.importing import algorithm_class
+from mersearch.config.points import is_whole, read_points, where
 from mersearch.config.records import (
+    Ablation,
     AlgorithmConfig,
     Config,
     Data,
@@ -41,7 +45,7 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "trial": (Trial, {}),
     "folds": (Folds, {}),
 }
-KEYS = (*SECTIONS, "algorithm", "space", "fixed", "exported")
+KEYS = (*SECTIONS, "algorithm", "space", "fixed", "ablation", "exported")
 
 
 def read_back(values: Mapping[str, Any], file: Path | str = "config.yaml") -> Config:
@@ -89,17 +93,23 @@ def load(
     space, fixed = loading.space(values.get("space"), fields, {*overridden, *unsearched})
     earlier = loading.fixed(values.get("fixed"))
     loading.exported(values.get("exported"))
+    sections["search"] = loading.points(sections["search"], fields, space, overridden)
+    ablation = loading.ablation(values.get("ablation"), sections["search"])
     raise_all(loading.errors)
     assert algorithm is not None
     assert fields is not None
     deleted = [path for path in unsearched if fields.unknown(path) is None]
-    return Config(
+    config = Config(
         **sections,
         cache=cache,
         algorithm=algorithm,
         space=space,
         fixed=tuple(dict.fromkeys((*earlier, *deleted, *fixed))),
+        ablation=ablation,
     )
+    loading.settings_of_points(config)
+    raise_all(loading.errors)
+    return config
 
 
 class _Loading:
@@ -197,6 +207,42 @@ class _Loading:
             self.complain(Problem("fixed", "must be a list, each text", repr(listed), fix))
             return ()
         return tuple(listed)
+
+    def points(
+        self, search: Search | None, fields: SettingsFields | None, space: Space, overridden: Collection[str]
+    ) -> Search | None:
+        """The section `search` with its points as they are run."""
+        if search is None or fields is None or not search.points:
+            return search
+        covered = {path for path in fields.paths if _covers(overridden, path)}
+        points, problems = read_points(search.points, fields, space, covered)
+        for problem in problems:
+            self.complain(problem)
+        return dataclasses.replace(search, points=points)
+
+    def settings_of_points(self, config: Config) -> None:
+        """Check that every point that leaves nothing to draw makes settings of the algorithm."""
+        cls = algorithm_class(config.algorithm.name)
+        for place, point in enumerate(config.search.points):
+            if is_whole(point, config.space):
+                settings = config.with_parameters(point)
+                self.attempt(partial(settings_from, cls.Settings, settings), where(place))
+
+    def ablation(self, nested: Any, search: Search | None) -> Ablation | None:
+        """What the points stand for, None for a search."""
+        if nested is None:
+            return None
+        checked, problems = Schema(Ablation, "ablation").check(nested)
+        for problem in problems:
+            self.complain(problem)
+        if problems or search is None:
+            return None
+        found: Ablation = build(Ablation, checked)
+        if len(found.variants) != len(search.points):
+            received = f"{len(found.variants)} names, {len(search.points)} points"
+            fix = "mersearch ablate CONFIG.yaml writes both"
+            self.complain(Problem("ablation.variants", "must name every point of the run", received, fix))
+        return found
 
     def exported(self, about: Any) -> None:
         """Check what an exported file says about itself."""

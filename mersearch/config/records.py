@@ -37,7 +37,7 @@ class Run:
 class Synthetic:
     """A generated database, written to the root in the layout of a real one when it is not there yet."""
 
-    layout: Literal["casme2", "ckplus"]
+    layout: Literal["casme2", "ckplus", "samm", "mmew", "mmew_macro", "smic"]
     subjects: int = field(default=8, metadata={"ge": 2})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})
@@ -105,10 +105,19 @@ class Search:
     """Trials that must have reached a rung before one is stopped there."""
     rungs: tuple[float, ...] = field(default=(0.25, 0.5), metadata={"gt": 0, "lt": 1})
     """Shares of the folds after which a trial may be stopped."""
+    points: tuple[Mapping[str, Any], ...] = ()
+    """Configurations that are run first: path of a setting → value. What a point does not name and the space
+    searches, the sampler draws."""
 
     def __post_init__(self) -> None:
         if list(self.rungs) != sorted(set(self.rungs)):
             raise ConfigError("search.rungs must increase", received=repr(list(self.rungs)))
+        if len(self.points) > self.trials:
+            raise ConfigError(
+                "search.trials must cover every point of search.points",
+                received=f"{self.trials} trials, {len(self.points)} points",
+                fix=f"search.trials={len(self.points)} or more, or fewer points",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,18 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
+class Ablation:
+    """What the points of a run stand for where it shows what each part of a configuration is worth."""
+
+    variants: tuple[str, ...]
+    """Name of each point; the first is the full configuration."""
+    already_off: tuple[str, ...] = ()
+    """Ablations that would change nothing, because the part is off already."""
+    exported: str = ""
+    """Run and trial that the configuration was exported from; empty where it was not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration, resolved and valid."""
 
@@ -154,12 +175,17 @@ class Config:
     space: Space
     fixed: tuple[str, ...] = ()
     """Paths of the file's search space that an override took out of the search."""
+    ablation: Ablation | None = None
+    """Null for a search."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values with the keys of the YAML, as `config.yaml` of a run holds them."""
         plain: dict[str, Any] = _plain(dataclasses.asdict(dataclasses.replace(self, space=Space())))
         plain["preprocess"]["cache"] = plain.pop("cache")
         plain["algorithm"] = {"name": self.algorithm.name, **plain["algorithm"]["settings"]}
+        for section, name in ((plain["search"], "points"), (plain, "ablation")):
+            if not section[name]:
+                del section[name]
         del plain["space"], plain["fixed"]
         if self.space.parameters:
             plain["space"] = self.space.to_mapping()
@@ -187,8 +213,14 @@ class Config:
 
     def pinned(self, values: Mapping[str, Value]) -> Config:
         """This configuration with the parameters of a trial put in and nothing left to search."""
-        algorithm = dataclasses.replace(self.algorithm, settings=self.with_parameters(values))
-        return dataclasses.replace(self, algorithm=algorithm, space=Space(), fixed=())
+        return dataclasses.replace(
+            self,
+            algorithm=dataclasses.replace(self.algorithm, settings=self.with_parameters(values)),
+            search=dataclasses.replace(self.search, points=()),
+            space=Space(),
+            fixed=(),
+            ablation=None,
+        )
 
 
 def _put(settings: dict[str, Any], path: str, value: Value) -> bool:

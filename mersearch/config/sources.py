@@ -92,11 +92,15 @@ def yaml_error(error: yaml.YAMLError, name: str) -> ConfigError:
 
 
 def key_lines(node: yaml.Node, package: Sequence[str] = ()) -> dict[str, int]:
-    """Line of every key below `node`, by dotted key under `package`."""
+    """Line of every key below `node`, by dotted key under `package`; elements of a list count from 0."""
     lines: dict[str, int] = {}
+    entries: list[tuple[str, yaml.Node, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = [*package, str(key.value)]
-            lines[".".join(path)] = key.start_mark.line + 1
-            lines |= key_lines(value, path)
+        entries = [(str(key.value), key, value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        entries = [(str(place), value, value) for place, value in enumerate(node.value)]
+    for name, start, value in entries:
+        path = [*package, name]
+        lines[".".join(path)] = start.start_mark.line + 1
+        lines |= key_lines(value, path)
     return lines

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from mersearch.data.cache_index import INDEX, write_index
+from mersearch.data.cache_index import INDEX, read_index, write_index
 from mersearch.data.cache_plan import CachePlan
 from mersearch.data.cache_rows import Rows, complete
 from mersearch.data.cache_workers import computed
@@ -58,6 +58,7 @@ def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None
 def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:
     index, total = plan.index, len(plan.clips)
     if complete(plan.folder, index.shape):
+        _keep_current(plan)
         return report(total)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _locked(plan.folder / "lock"):
@@ -72,6 +73,15 @@ def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:
         found = tuple(Note(clip_id, note) for clip_id, note in notes if note is not None)
         write_index(plan.folder, dataclasses.replace(index, notes=found))
         return None
+
+
+def _keep_current(plan: CachePlan) -> None:
+    """Store what the label file says now, of clips that are the same as before; every run stores it too."""
+    stored = read_index(plan.folder)
+    current = dataclasses.replace(plan.index, notes=stored.notes)
+    if stored != current:
+        with contextlib.suppress(OSError):
+            write_index(plan.folder, current)
 
 
 def _compute(plan: CachePlan, rows: Rows, workers: int, report: Callable[[int], None]) -> None:

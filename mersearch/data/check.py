@@ -28,6 +28,7 @@ class Check:
     subjects: int
     clips: int
     rows: int
+    """Annotations read, clips of other label sets included."""
     classes: dict[str, tuple[int, int | None]]
     """Class → clips found, clips expected (None where no published table exists)."""
     dropped: dict[str, list[str]]
@@ -58,7 +59,7 @@ def check_root(database: str, root: Path, labels: str | None = None) -> Check:
     if known_reader(database) in MACRO:
         read = read_macro(database, root)
     else:
-        read = read_micro(database, root, labels or next(iter(label_sets(database)), "casme2-5"))
+        read = read_micro(database, root, labels or label_sets(database)[0])
     if is_synthetic(root):
         return dataclasses.replace(
             check(dataclasses.replace(read, expected=None), frame_sizes(read)), synthetic=True
@@ -99,7 +100,7 @@ def lines(facts: Check) -> tuple[str, ...]:
     """The check as text, at most `WIDTH` columns wide."""
     name = f"{facts.database} (synthetic)" if facts.synthetic else facts.database
     text = [
-        f"{name}: {facts.clips} clips of {facts.subjects} subjects, from {facts.rows} labelled rows",
+        f"{name}: {facts.clips} clips of {facts.subjects} subjects, {facts.rows} annotations read",
         "",
         *_class_table(facts),
         "",
@@ -126,6 +127,8 @@ def _warnings(database: Database) -> Iterator[str]:
         yield f"clips found differ from the published label file (marked !): {', '.join(differing)}"
     if database.clips and database.clips[0].kind == "micro":
         yield from _fold_warnings(database)
+    if stills := sum(len(clip.frames) == 1 for clip in database.clips):
+        yield f"{stills} clips of one frame have no motion: their flow is zero"
 
 
 def _fold_warnings(database: Database) -> Iterator[str]:

@@ -1,15 +1,14 @@
 """CK+: posed expressions from neutral to the peak, 327 of 593 sequences labelled, 123 people.
 
 Lucey, Cohn, Kanade, Saragih, Ambadar, Matthews: The extended Cohn-Kanade dataset (CK+): a complete dataset for action
-unit and emotion-specified expression. CVPR Workshops, 2010.
+unit and emotion-specified expression. CVPR Workshops, 2010. Handed out for non-commercial research under an
+agreement; it may not be passed on.
 
 The root is the folder that holds `cohn-kanade-images/`, `Emotion/` and `FACS/` (any case), or one of these.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from mersearch.data.ckplus_files import (
@@ -26,7 +25,7 @@ from mersearch.data.ckplus_files import (
     sessions,
     small_copy,
 )
-from mersearch.data.files import image_size, numbered, open_root, raise_clip_errors, span
+from mersearch.data.files import image_size, numbered, open_root, raise_clip_errors, sha256, span
 from mersearch.data.labels import LabelSet, label_set
 from mersearch.data.table import Clip, Database, Note
 from mersearch.errors import DataError
@@ -60,7 +59,7 @@ def read(root: Path) -> Database:
         dropped=tuple(reader.dropped),
         repaired=(*without, *reader.repaired),
         rows=reader.sequences,
-        label_hash=_hash(reader.label_files),
+        label_hash=sha256(*reader.label_files),
         aligned=False,
     )
 
@@ -144,11 +143,3 @@ def _refuse_small(root: Path, clips: list[Clip]) -> None:
     width, height = image_size(clips[0].frames[0], clips[0].clip_id)
     if min(width, height) < SMALLEST:
         raise small_copy(f"frames of {width}×{height} pixels")
-
-
-def _hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over names and contents, in the order of the names."""
-    total = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name.lower()):
-        total.update(path.name.lower().encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,15 @@ SHOWN = 10
 """Clip errors that one message shows; the rest are counted."""
 LARGEST_GAP = 0.1
 """Share of a clip's frames that may be missing and are stood in for by their neighbours."""
+MARKS: dict[str, tuple[str, str]] = {
+    "ckplus": ("CK+", r"cohn-kanade.*|emotion(_labels)?|facs(_labels)?"),
+    "casme2": ("CASME II", r"casme2.*|sub\d+|cropped"),
+    "samm": ("SAMM", r"samm.*|\d{3}"),
+    "mmew": ("MMEW", r"mmew.*|micro_expression"),
+    "mmew_macro": ("the macro half of MMEW", r"macro_expression"),
+    "smic": ("SMIC", r"smic.*|hs|hs_long|s\d{1,2}"),
+}
+"""Reader → title of its database, and what lies in its root (lower case)."""
 
 
 ABOUT = "truth/about.json"
@@ -146,12 +156,20 @@ def grouped(notes: Sequence[Note]) -> dict[str, list[str]]:
 def resembles(root: Path, reader: str) -> str:
     """What else than the database of `reader` a folder looks like, as advice for an error message; else empty."""
     names = [path.name.lower() for path in root.iterdir()]
-    ckplus = r"cohn-kanade.*|emotion(_labels)?|facs(_labels)?"
-    if reader != "ckplus" and any(re.fullmatch(ckplus, name) for name in names):
-        return "; it looks like CK+ (reader ckplus)"
-    if reader != "casme2" and any(re.fullmatch(r"casme2.*|sub\d+|cropped", name) for name in names):
-        return "; it looks like CASME II (reader casme2)"
+    for other, (title, pattern) in MARKS.items():
+        if other != reader and any(re.fullmatch(pattern, name) for name in names):
+            return f"; it looks like {title} (reader {other})"
     return ""
+
+
+def sha256(*files: Path) -> str:
+    """SHA-256 of the content of one file; of the names and contents of several, in the order of their names."""
+    if len(files) == 1:
+        return hashlib.sha256(files[0].read_bytes()).hexdigest()
+    total = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.name.lower()):
+        total.update(path.name.lower().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
 
 
 def _one_line(clip_id: str, error: DataError) -> str:

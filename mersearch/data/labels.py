@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from mersearch.errors import DataError
 
@@ -47,50 +47,68 @@ class LabelSet:
 
 def label_sets(database: str | None = None) -> tuple[str, ...]:
     """Names of all label sets, or of those of one database."""
-    return tuple(name for name, entry in _table().items() if database in (None, entry["database"]))
+    names = [name for owner, name in _entries() if database in (None, owner)]
+    return tuple(dict.fromkeys(names))
 
 
-def label_set(name: str) -> LabelSet:
-    """The label set of this name (any case).
+def label_set(name: str, database: str | None = None) -> LabelSet:
+    """The label set of this name (any case), of this database.
+
+    Args:
+        name: several databases may have a label set of one name, as `megc2019`.
+        database: whose; may be left out where only one database has it.
 
     Raises:
-        DataError: there is none; the message lists the valid names.
+        DataError: there is none, or the database is not clear; the message lists the valid names.
     """
-    entry = _table().get(name.strip().lower())
-    if entry is None:
+    wanted = name.strip().lower()
+    owners = [owner for owner, found in _entries() if found == wanted]
+    if not owners or database not in (None, *owners):
+        whose = f", which belongs to {' and '.join(owners)}" if owners else ""
         raise DataError(
-            f"a label set is one of: {', '.join(label_sets())}",
-            received=repr(name),
+            f"a label set{f' of {database}' if database else ''} is one of: {', '.join(label_sets(database))}",
+            received=f"{name!r}{whose}",
             fix="set data.labels to one of these names",
         )
+    if database is None and len(owners) > 1:
+        fix = "name the database too"
+        raise DataError(f"{wanted} is a label set of {', '.join(owners)}", received="no database", fix=fix)
+    owner = database or owners[0]
+    entry = _entries()[owner, wanted]
     return LabelSet(
-        name=name.strip().lower(),
-        database=entry["database"],
+        name=wanted,
+        database=owner,
         mapping=dict(entry["mapping"]),
         classes=tuple(entry["classes"]),
         expected={label: entry["expected"][label] for label in entry["classes"]},
         dropped=dict(entry.get("drops", {})),
-        aliases=dict(entry.get("aliases", {})),
+        aliases=dict(_read("label_sets.yaml")[owner]["aliases"]),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A known fault of one published clip."""
+    """A known fault of one published clip, and what is done about it where a release shows it."""
 
-    offset: int
-    """Frame number that ends the clip where the labelled offset is not on disk."""
     reason: str
+    offset: int | None = None
+    """Frame number that ends the clip where the labelled offset is not on disk."""
+    apex: int | Literal["middle"] | None = None
+    """Frame number of the apex where the labelled one is impossible; `middle` of onset and offset."""
+    absent: bool = False
+    """Whether the clip is left out where none of its frames is on disk."""
 
 
 def repair(clip_id: str) -> Repair | None:
     """The known fault of this clip, if there is one."""
     entry = _read("repairs.yaml").get(clip_id)
-    return Repair(offset=entry["offset"], reason=entry["reason"]) if entry else None
+    return Repair(**entry) if entry else None
 
 
-def _table() -> dict[str, dict[str, Any]]:
-    return _read("label_sets.yaml")
+def _entries() -> dict[tuple[str, str], dict[str, Any]]:
+    """(database, name) → label set."""
+    table = _read("label_sets.yaml")
+    return {(owner, name): entry for owner in table for name, entry in table[owner]["sets"].items()}
 
 
 @functools.cache

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mersearch.data import casme2, ckplus
-from mersearch.data.labels import LabelSet, label_set, label_sets
+from mersearch.data import casme2, ckplus, mmew, mmew_macro, samm, smic
+from mersearch.data.labels import LabelSet, label_set
 from mersearch.data.table import Database
 from mersearch.errors import DataError
 
-MICRO: dict[str, Callable[[Path, LabelSet], Database]] = {casme2.NAME: casme2.read}
+MICRO: dict[str, Callable[[Path, LabelSet], Database]] = {
+    reader.NAME: reader.read for reader in (casme2, samm, mmew, smic)
+}
 """Databases of micro-expressions, read with a label set."""
-MACRO: dict[str, Callable[[Path], Database]] = {ckplus.NAME: ckplus.read}
+MACRO: dict[str, Callable[[Path], Database]] = {reader.NAME: reader.read for reader in (ckplus, mmew_macro)}
 """Databases of macro-expressions, with classes of their own."""
 
 
@@ -25,13 +27,7 @@ def read_micro(database: str, root: Path, labels: str) -> Database:
         DataError: no such reader or label set, or the database breaks a rule.
     """
     reader = MICRO[_known("micro-expression database", database, MICRO)]
-    chosen = label_set(labels)
-    if chosen.database != database:
-        raise DataError(
-            f"a label set of {database} is one of: {', '.join(label_sets(database))}",
-            received=f"{labels}, which belongs to {chosen.database}",
-            fix="set data.labels to one of these names",
-        )
+    chosen = label_set(labels, database)
     with _readable(root):
         return reader(Path(root), chosen)
 

@@ -18,7 +18,8 @@ class Clip:
     """`<database>/<subject>/<clip>`, unique over databases."""
     database: str
     subject: str
-    """`<database>/<subject>`; the same digits occur in several databases."""
+    """`<database>/<subject>`, because the same digits occur in several databases. One person bears one name: the
+    macro half of MMEW names its people as the micro half does."""
     emotion: str
     """A class of the label set (micro), or the database's own class (macro), lower case."""
     onset: int
@@ -53,7 +54,7 @@ class Database:
     dropped: tuple[Note, ...]
     repaired: tuple[Note, ...]
     rows: int
-    """Rows (or sequences) read from the annotation."""
+    """Annotated clips read: rows, sequences, or each of several intervals of a row."""
     label_hash: str
     """SHA-256 of the label file(s)."""
     aligned: bool

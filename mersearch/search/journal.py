@@ -78,15 +78,16 @@ class Journal:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study, trial.number)
 
     def _template(self, trial: Trial) -> FrozenTrial:
+        """Settings that a point sets beside the space are shown as attributes."""
+        searched = set(self._space.paths)
+        beside = {path: value for path, value in trial.parameters.items() if path not in searched}
         return frozen(
             trial,
             self._space,
             STATES[trial.state],
             _value(trial, trial.state, self._metric),
             intermediate_values=_partial(trial, self._metric, 0),
-            user_attrs={"why": trial.ended.why}
-            if trial.ended and trial.state != "running" and trial.ended.why
-            else {},
+            user_attrs={**beside, **({"why": trial.why} if trial.why else {})},
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from mersearch import seeds
 from mersearch.search.journal import Journal
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
-from mersearch.space import Space
+from mersearch.space import Space, Value
 from mersearch.store import (
     FoldPlan,
     FoldRecord,
@@ -51,6 +51,8 @@ class Session:
     are stored without the verdict that should have followed, the verdict is made first. With one worker, the
     search is the same however often it is interrupted.
 
+    The first trials are the given points; what a point leaves open is drawn as for any other trial.
+
     No configuration is run twice: where the sampler proposes one that was there before, others are drawn at random.
     Where none of them is new either, the space is exhausted, the run notes that, and the search ends with fewer
     trials than asked for.
@@ -65,6 +67,7 @@ class Session:
         sampler: `tpe` or `random`.
         startup: scored trials before `tpe` stops drawing at random.
         slots: trials that run side by side, for the expected time.
+        points: values of the first trials, one mapping each.
         clock: seconds since 1970, for display.
 
     Every method that writes raises what `RunWriter` raises.
@@ -82,12 +85,13 @@ class Session:
         sampler: str = "tpe",
         startup: int = STARTUP,
         slots: int = 1,
+        points: Sequence[Mapping[str, Value]] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._writer, self._state = writer, writer.state
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
-        self._slots, self._clock = slots, clock
+        self._slots, self._points, self._clock = slots, points, clock
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
 
@@ -121,7 +125,15 @@ class Session:
         return Proposal(number, trial.parameters, trial.done) if self._judge(trial) else self.next_trial()
 
     def _draw(self, number: int) -> tuple[Parameters, int] | None:
-        """A configuration that no trial has, and the sampler's seed; None where none was found."""
+        """A configuration that no trial has, and the sampler's seed; None where none was found.
+
+        Where every completion of a point was there before, the trial is drawn freely.
+        """
+        if number < len(self._points):
+            return self._draw_from(number, dict(self._points[number])) or self._draw_from(number, {})
+        return self._draw_from(number, {})
+
+    def _draw_from(self, number: int, point: Parameters) -> tuple[Parameters, int] | None:
         known = {trial.configuration for trial in self._state.trials.values()}
         for attempt in range(REDRAWS + 1):
             seed = seeds.seed(self._seed, "sampler", number, attempt) if attempt else self._seed
@@ -133,6 +145,7 @@ class Session:
                 metric=self._metric,
                 sampler="random" if attempt else self._sampler,
                 startup=self._startup,
+                point=point,
             )
             if configuration(parameters) not in known:
                 return parameters, sampler_seed(seed, number)

@@ -44,20 +44,24 @@ def propose(
     metric: str,
     sampler: str = "tpe",
     startup: int = STARTUP,
+    point: Parameters | None = None,
 ) -> Parameters:
     """Parameter path → value for trial `number`, active parameters only.
 
     The sampler sees complete trials with their score, stopped ones with the score projected to all folds
-    (left out before the first complete trial), running ones as pending, and no failed ones.
+    (left out before the first complete trial), running ones as pending, and no failed ones. It sees none that set
+    something besides the parameters of the space: their score is not that of a point of the space.
 
     Args:
         seed: the seed of the run.
         sampler: `tpe` or `random`.
         startup: trials with a score before `tpe` stops drawing at random.
+        point: values that are given, of parameters of the space or of other settings; the rest is drawn.
 
     Raises:
         ConfigError: unknown sampler.
     """
+    given = point or {}
     study = optuna.create_study(
         storage=_storage(),
         sampler=_sampler(sampler, sampler_seed(seed, number), startup),
@@ -68,8 +72,9 @@ def propose(
     values: Parameters = {}
     for dimension in space.parameters:
         if is_active(dimension, values):
-            values[dimension.path] = _suggest(asked, dimension)
-    return values
+            path = dimension.path
+            values[path] = given[path] if path in given else _suggest(asked, dimension)
+    return values | given
 
 
 def _storage() -> optuna.storages.InMemoryStorage:
@@ -113,10 +118,11 @@ def distribution(dimension: Dimension) -> BaseDistribution:
 
 
 def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, **more: Any) -> FrozenTrial:
-    """An Optuna trial with the parameters of ours; `more` as for `optuna.trial.create_trial`."""
+    """An Optuna trial with those parameters of ours that are searched; `more` as for `optuna.trial.create_trial`."""
     distributions = {d.path: distribution(d) for d in space.parameters if d.path in trial.parameters}
+    params = {path: trial.parameters[path] for path in distributions}
     record = optuna.trial.create_trial(
-        state=state, value=value, params=dict(trial.parameters), distributions=distributions, **more
+        state=state, value=value, params=params, distributions=distributions, **more
     )
     record.datetime_start = datetime.fromtimestamp(trial.proposed.time)
     if state.is_finished() and trial.ended is not None:
@@ -131,6 +137,8 @@ def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
 
 def _seen(state: RunState, trial: Trial, space: Space, metric: str) -> FrozenTrial:
     """FAIL is left out but keeps its number."""
+    if trial.parameters.keys() - set(space.paths):
+        return frozen(trial, space, TrialState.FAIL, None)
     if trial.state == "running":
         return frozen(trial, space, TrialState.RUNNING, None)
     value = None

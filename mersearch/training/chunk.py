@@ -17,6 +17,7 @@ from mersearch.errors import ConfigError, DataError, TrialFailure
 from mersearch.training.batches import LazyBatch, Split, gathering
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import Fitted, OnSteps, fit
+from mersearch.training.inspection import held_out_maps, inspected
 from mersearch.training.record import Diagnostics, diverged
 
 BACKENDS = ("loop",)
@@ -36,7 +37,8 @@ class FoldResult:
         labels: int64 [m].
         logits: float32 [m, L], after the last step.
         maps: uint8 [m, 14, 14], 255 = 1.
-        diagnostics: `<stage>.<loss>.<log>` → mean over the stage, `<stage>.<loss>.curve` → at most 32 losses.
+        diagnostics: what `Record.diagnostics` says of every update (means, curves), `inspect.*` of the training
+            clips and `held_out.*` of the maps (`mersearch.training.inspection`).
         seconds: wall-clock time.
     """
 
@@ -125,15 +127,22 @@ def _train_fold(
 ) -> FoldResult:
     _require_own(fold, data)
     start = time.perf_counter()
-    fitted = fit(algorithm, data, Split(fold.subject, fold.train, fold.macro), seed, dtype)
+    split = Split(fold.subject, fold.train, fold.macro)
+    fitted = fit(algorithm, data, split, seed, dtype)
     logits, maps = _predict(algorithm, data, fold, fitted, dtype)
+    pictures = maps.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    diagnostics = {
+        **fitted.diagnostics,
+        **inspected(algorithm, data, split, fitted, dtype),
+        **held_out_maps(pictures, data.micro.labels.take(fold.test), data.shapes),
+    }
     return FoldResult(
         subject=fold.subject,
         clip_ids=tuple(data.micro.ids[i] for i in fold.test),
         labels=data.micro.labels.emotion[fold.test],
         logits=logits.float().cpu().numpy(),
-        maps=maps.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy(),
-        diagnostics=fitted.diagnostics,
+        maps=pictures,
+        diagnostics=diagnostics,
         seconds=time.perf_counter() - start,
     )
 

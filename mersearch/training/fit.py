@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mersearch import seeds
-from mersearch.algorithm import Algorithm, Parameters, Stage, State, Training, Update
+from mersearch.algorithm import Algorithm, Parameters, Stage, State, Training, Update, curves
 from mersearch.errors import TrialFailure
 from mersearch.training import optimisers
 from mersearch.training.batches import LazyBatch, Split, planned
@@ -60,7 +60,7 @@ class _Trainer:
         self._optimiser = optimisers.build(update.optimiser, slices)
         self._rates = optimisers.rates(stage.schedule, update.optimiser.lr, stage.steps)
         self._clip, self._repeats = update.optimiser.clip_norm, update.repeats
-        self.record = Record(rows, f"{stage.name}.{update.loss}", where)
+        self.record = Record(rows, f"{stage.name}.{update.loss}", where, curves(fold.algorithm))
 
     def step(self, state: State, t: int) -> State:
         """All repeats of the update at step `t` of the stage."""

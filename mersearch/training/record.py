@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mersearch.algorithm import Logs
@@ -20,9 +22,16 @@ Diagnostics = dict[str, float | list[float]]
 class Record:
     """Loss and logged scalars of the steps of one update."""
 
-    def __init__(self, rows: int, name: str, where: str) -> None:
-        """Room for `rows` steps; `name` is `<stage>.<loss>`, `where` says the same with the fold for messages."""
-        self._rows, self._name, self._where = rows, name, where
+    def __init__(self, rows: int, name: str, where: str, curves: Collection[str] = ()) -> None:
+        """Room for `rows` steps.
+
+        Args:
+            rows: steps of the update.
+            name: `<stage>.<loss>`.
+            where: the same with the fold, for messages.
+            curves: logs that get a curve beside the loss, where this loss has them.
+        """
+        self._rows, self._name, self._where, self._curves = rows, name, where, frozenset(curves)
         self._columns: tuple[str, ...] = ()
         self._table = torch.empty(0)
         self._checked = 0
@@ -59,16 +68,23 @@ class Record:
         self._checked = rows
 
     def diagnostics(self) -> Diagnostics:
-        """`<stage>.<loss>.loss` and `<stage>.<loss>.<log>`: means over the steps where they are finite; and
-        `<stage>.<loss>.curve`: the loss in at most `POINTS` bins of steps."""
+        """What is kept of all steps.
+
+        Returns:
+            `<stage>.<loss>.loss` and `<stage>.<loss>.<log>`: means over the steps where they are finite;
+            `<stage>.<loss>.steps`: the number of steps; `<stage>.<loss>.curve`: the loss in at most `POINTS` bins of
+            steps, `<stage>.<loss>.<log>.curve`: a log in the same bins (NaN where a bin has no finite value). The
+            bins are `numpy.array_split` of the steps: the first ones are longer by one where they cannot be equal.
+        """
         table = self._table.double().cpu().numpy()
-        means = {
-            f"{self._name}.{column}": math.fsum(finite) / len(finite)
-            for column, values in zip(self._columns, table.T, strict=True)
-            if len(finite := values[np.isfinite(values)])
-        }
-        bins = np.array_split(table[:, 0], min(POINTS, self._rows))
-        return {**means, f"{self._name}.curve": [float(part.mean()) for part in bins]}
+        found: Diagnostics = {f"{self._name}.steps": self._rows}
+        for column, values in zip(self._columns, table.T, strict=True):
+            if np.isfinite(values).any():
+                found[f"{self._name}.{column}"] = _mean(values)
+            if column == "loss" or column in self._curves:
+                name = self._name if column == "loss" else f"{self._name}.{column}"
+                found[f"{name}.curve"] = [_mean(part) for part in _bins(values)]
+        return found
 
     def _open(self, loss: Tensor, logs: Logs) -> None:
         if loss.shape or not loss.requires_grad:
@@ -78,9 +94,9 @@ class Record:
                 fix="correct `loss` or the group of the update",
             )
         shaped = {name: tuple(value.shape) for name, value in logs.items() if value.shape}
-        if shaped or {"loss", "curve"} & {*logs}:
+        if shaped or {"loss", "curve", "steps"} & {*logs}:
             raise TrialFailure(
-                "logs are scalars, and `loss` and `curve` are taken",
+                "logs are scalars, and `loss`, `curve` and `steps` are taken",
                 received=f"{shaped or sorted(logs)}, {self._where}",
             )
         self._columns = ("loss", *logs)
@@ -91,6 +107,16 @@ class Record:
             "a loss logs the same names in every step",
             received=f"{sorted(logs)} after {sorted(self._columns[1:])}, {self._where}",
         )
+
+
+def _bins(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    return np.array_split(values, min(POINTS, len(values)))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Mean of the finite values; NaN without any."""
+    finite = values[np.isfinite(values)]
+    return math.fsum(finite) / len(finite) if len(finite) else math.nan
 
 
 def diverged(rule: str, received: str) -> TrialFailure:

@@ -34,7 +34,7 @@ from tests.bad.inputs import write
         ("resume done search.trials=[", ("a value is written as in YAML", "search.trials=[")),
         ("data check wrongdb /x", ("a database is one of: casme2, ckplus", "'wrongdb'")),
         ("data check casme2 tiny.yaml", ("is a folder", "tiny.yaml is a file", "your copy of CASME II")),
-        ("data check casme2 casme2 --labels six", ("a label set is one of: casme2-5,", "'six'")),
+        ("data check casme2 casme2 --labels six", ("a label set of casme2 is one of: casme2-5,", "'six'")),
         ("data check ckplus casme2", ("CK+ has cohn-kanade-images", "looks like CASME II (reader casme2)")),
         ("data check ckplus " + "x" * 300, ("can be read", "File name too long")),
         ("data synthesize casme2 --layout casme2", ("a new or empty folder", "casme2 holds files")),

@@ -32,7 +32,7 @@ def text(file: Path | str, *overrides: str) -> str:
 @pytest.mark.parametrize(
     ("more", "place", "rule", "received", "fix"),
     [
-        ("serach: {}", "", "unknown key serach", "serach", "did you mean search? valid keys: algorithm,"),
+        ("serach: {}", "", "unknown key serach", "serach", "did you mean search? valid keys: ablation,"),
         (
             "search:\n  trails: 3",
             "+1",
@@ -247,13 +247,13 @@ def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> No
 
 def test_the_options_of_a_group_are_listed(write: Write) -> None:
     message = text(write(), "data=casme")
-    assert "did you mean casme2? options of data: casme2, synthetic" in message
+    assert "did you mean casme2? options of data: casme2, mmew, samm, smic, synthetic" in message
 
 
 def test_an_unknown_group_in_the_file_is_told(write: Write) -> None:
     message = text(write(head="defaults: [{data: nothing}]\n"))
     assert "mine.yaml: there is no data/nothing" in message
-    assert "options: casme2, synthetic" in message
+    assert "options: casme2, mmew, samm, smic, synthetic" in message
     assert "mine.yaml: there is no datta/casme2" in text(write(head="defaults: [{datta: casme2}]\n"))
 
 

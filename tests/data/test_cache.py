@@ -203,3 +203,17 @@ def test_no_clips_and_no_workers_are_errors(tmp_path: Path) -> None:
         prepare(database(()), None, SETTINGS, tmp_path / "cache", workers=1)
     with pytest.raises(ConfigError, match="workers=0"):
         prepare(toy(tmp_path), None, SETTINGS, tmp_path / "cache", workers=0)
+
+
+def test_a_finished_cache_tells_what_the_label_file_says_now(tmp_path: Path) -> None:
+    micro = toy(tmp_path)
+    first = prepare(micro, None, SETTINGS, tmp_path / "cache", workers=1)
+    kept = (first.micro / "rgb.npy").stat().st_mtime_ns
+    changed = dataclasses.replace(
+        micro, label_hash="1" * 64, rows=9, repaired=(Note(micro.clips[0].clip_id, "a reason"),)
+    )
+    again = prepare(changed, None, SETTINGS, tmp_path / "cache", workers=1)
+    assert (again.micro, again.digest) == (first.micro, first.digest)
+    assert (again.micro / "rgb.npy").stat().st_mtime_ns == kept
+    index = read_index(again.micro)
+    assert (index.label_hash, index.rows, index.repaired) == ("1" * 64, 9, changed.repaired)

@@ -158,7 +158,7 @@ def test_megc2019_drops_the_clips_that_the_protocol_leaves_out(tmp_path, casme2_
         casme2_on_disk.row(subject="07", emotion="others"),
         casme2_on_disk.row(subject="08", emotion="fear"),
     ]
-    database = read(casme2_on_disk.write(tmp_path, rows), label_set("megc2019"))
+    database = read(casme2_on_disk.write(tmp_path, rows), label_set("megc2019", "casme2"))
     assert only(database).emotion == "negative"
     assert database.repaired == ()
     reasons = {note.clip_id: note.reason for note in database.dropped}
@@ -285,7 +285,7 @@ def test_raw_and_cropped_frames_do_not_mix(tmp_path, casme2_on_disk):
     casme2_on_disk.write(tmp_path, [casme2_on_disk.row()])
     rows = [casme2_on_disk.row(), casme2_on_disk.row(subject="02")]
     casme2_on_disk.write_workbook(tmp_path / "CASME2-coding-20140508.xlsx", rows)
-    with pytest.raises(DataError, match=r"all raw .* or all cropped"):
+    with pytest.raises(DataError, match=r"all raw or all cropped"):
         read(tmp_path, FIVE)
 
 

@@ -10,6 +10,7 @@ import pytest
 from mersearch.data.casme2 import read
 from mersearch.data.check import check, check_root, frame_sizes, lines
 from mersearch.data.labels import label_set
+from mersearch.data.synthetic import synthesize_labels
 from mersearch.errors import DataError
 
 
@@ -68,13 +69,24 @@ def test_a_class_of_one_subject_and_a_single_subject_are_warned_about(root, tmp_
     assert not any("occurs in" in warning for warning in warnings)
 
 
+def test_stills_are_warned_about(tmp_path):
+    stills = synthesize_labels(tmp_path / "stills", "mmew_macro")
+    warnings = check_root("mmew_macro", stills).warnings
+    assert warnings == ("900 clips of one frame have no motion: their flow is zero",)
+
+
+@pytest.mark.parametrize("database", ["casme2", "samm", "mmew", "smic"])
+def test_nothing_is_warned_about_where_the_published_counts_are_found(tmp_path, database):
+    assert check_root(database, synthesize_labels(tmp_path / database, database)).warnings == ()
+
+
 def test_the_text_fits_80_columns_and_holds_every_fact(root):
     facts = check_root("casme2", root)
     text = lines(facts)
     assert max(map(len, text)) <= 80
     joined = " ".join(" ".join(text).split())
     for fact in (
-        "10 clips of 3 subjects",
+        "10 clips of 3 subjects, 13 annotations read",
         "disgust 3 63 !",
         "28×34 (10 clips)",
         "3: fear is not in the label set casme2-5",

@@ -13,7 +13,7 @@ import pytest
 
 from mersearch.data import casme2, ckplus, labels
 from mersearch.data.action_units import parse
-from mersearch.data.synthetic import synthesize
+from mersearch.data.synthetic import synthesize, synthesize_labels
 from mersearch.errors import DataError, Interrupted
 
 
@@ -54,6 +54,76 @@ def test_another_seed_gives_other_people_and_another_layout_too(tmp_path: Path) 
         people = map(json.loads, (root / "truth" / "subjects.jsonl").read_text().splitlines())
         skins |= {(person["skin"], person["eye_x"]) for person in people}
     assert len(skins) == 6
+
+
+def test_both_halves_of_mmew_film_the_same_people_and_another_seed_others(tmp_path: Path) -> None:
+    people = {}
+    for layout, seed in (("mmew", 0), ("mmew_macro", 0), ("mmew_macro", 1)):
+        root = synthesize(tmp_path / f"{layout}{seed}", layout, subjects=2, clips=2, seed=seed, size=0.2)
+        people[layout, seed] = (root / "truth" / "subjects.jsonl").read_text()
+    assert people["mmew", 0] == people["mmew_macro", 0] != people["mmew_macro", 1]
+
+
+def test_a_still_shows_its_expression_in_full(tmp_path: Path) -> None:
+    root = synthesize(tmp_path / "stills", "mmew_macro", subjects=1, clips=6, seed=2, size=0.4)
+    for record in truths(root).values():
+        assert record["strength"] == [[1.0] * len(record["action_units"])]  # type: ignore[arg-type]
+    with np.load(root / "truth" / "motion.npz") as motion:
+        assert all(float(np.abs(motion[name]).max()) > 1 for name in motion.files)
+
+
+@pytest.mark.parametrize(
+    ("layout", "release", "frames", "size", "grey"),
+    [
+        ("samm", "v2", "006/006_?_?/006_0????.jpg", (204, 109), True),
+        ("mmew", "subject-first", "Micro_Expression/S01/*/S01-??-???/*.jpg", (192, 108), False),
+        ("mmew_macro", "emotion-first", "Macro_Expression/*/S01-??-???.jpg", (192, 108), False),
+        ("smic", "cropped", "HS/s1/micro/*/s1_*_??/reg_image??????.bmp", (70, 85), False),
+        ("smic", "raw", "HS/s01/micro/*/s1_*_??/image??????.bmp", (160, 120), False),
+        ("smic", "long", "SMIC-HS-E/s01/s1_*_??/image??????.jpg", (160, 120), False),
+    ],
+)
+def test_frames_lie_and_look_as_in_the_release(
+    tmp_path: Path, layout: str, release: str, frames: str, size: tuple[int, int], grey: bool
+) -> None:
+    root = synthesize(tmp_path / "out", layout, subjects=1, clips=1, seed=0, size=0.5, release=release)
+    found = sorted(root.glob(frames))
+    assert len(found) == (1 if layout == "mmew_macro" else truth_length(root))
+    picture = cv2.imread(str(found[0]), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    assert (picture.shape[1], picture.shape[0], picture.ndim == 2) == (*size, grey)
+
+
+def truth_length(root: Path) -> int:
+    """Frames of the only clip; one of a folder per clip is missing, as in the real release."""
+    (record,) = truths(root).values()
+    length = int(str(record["offset"])) - int(str(record["onset"])) + 1
+    return length - (root / "HS").is_dir()
+
+
+def test_a_formula_is_stored_with_its_value(tmp_path: Path) -> None:
+    root = synthesize_labels(tmp_path / "samm", "samm")
+    for computed, cell in ((False, "=F15-D15+1"), (True, None)):
+        sheet = openpyxl.load_workbook(root / "SAMM_Micro_FACS_Codes_v2.xlsx", data_only=computed)[
+            "MICRO_ONLY"
+        ]
+        subject, _, _, onset, _, offset, duration, *_ = (c.value for c in sheet[15])
+        assert sheet["A14"].value == "Subject"
+        assert subject == "006"
+        assert duration == (cell or offset - onset + 1)
+
+
+def test_label_files_alone_are_written_of_every_layout_but_ckplus(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"CK\+ are not written alone"):
+        synthesize_labels(tmp_path / "new", "ckplus")
+    with pytest.raises(DataError, match=r"no such release of the layout mmew(?s:.*)emotion-first, subject"):
+        synthesize_labels(tmp_path / "new", "mmew", release="v2")
+    assert not (tmp_path / "new").exists()
+    one, two, three = (
+        contents(synthesize_labels(tmp_path / name, "smic", seed=seed))
+        for name, seed in (("one", 0), ("two", 0), ("three", 1))
+    )
+    assert one == two != three
 
 
 def test_progress_counts_every_clip(tmp_path: Path) -> None:
@@ -176,6 +246,7 @@ def test_annotated_units_are_those_that_move(micro: Path) -> None:
     ("change", "rule"),
     [
         ({"layout": "sdu"}, "no such layout"),
+        ({"release": "2031"}, "no such release of the layout casme2"),
         ({"subjects": 0}, "subjects is at least 1"),
         ({"workers": 0}, "workers is at least 1"),
         ({"clips": 1}, "at least one clip"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from mersearch.data.synthetic import casme2, ckplus, labels, population
+from mersearch.data.synthetic import casme2, ckplus, labels, mmew, population, samm, smic
+from mersearch.data.synthetic.layouts import LAYOUTS
 from mersearch.data.synthetic.plan import Order
 
+LAYOUTS_WITH_CENSUS = {"casme2": casme2, "samm": samm, "mmew": mmew, "smic": smic}
 FIVE = ("happiness", "disgust", "repression", "surprise", "others")
 
 
@@ -44,8 +47,8 @@ def test_every_scored_class_reaches_two_subjects(subjects: int, seed: int) -> No
 
 
 def test_names_are_unique_and_frames_do_not_collide() -> None:
-    for layout in (casme2, ckplus):
-        clips = layout.plan(order(20, 1))
+    for layout in LAYOUTS.values():
+        clips = layout.plan(dataclasses.replace(order(20, 1), release=layout.releases[0]))
         paths = [path for clip in clips for path in clip.paths]
         assert len({clip.key for clip in clips}) == len(clips)
         assert len(set(paths)) == len(paths)
@@ -55,6 +58,24 @@ def test_no_clip_bears_the_name_of_a_real_clip_that_needs_a_repair() -> None:
     real = {"05/EP09_05f", "05/EP16_04f", "09/EP02_02f", "24/EP02_07", "16/EP01_08"}
     for seed in range(5):
         assert not real & {clip.key for clip in casme2.plan(order(26, seed))}
+
+
+@pytest.mark.parametrize("layout", ["casme2", "samm", "mmew", "smic"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_published_size_has_the_published_counts_whoever_has_the_clips(layout: str, seed: int) -> None:
+    census = LAYOUTS_WITH_CENSUS[layout].CENSUS
+    full = Order(0, None, seed, 1.0, quirks=True, size=1.0, full=True)
+    given = census.given(full)
+    assert Counter(name for mine in given.values() for name in mine) == census.counts
+    assert list(given) == census.people(len(census.numbers))
+    assert all(given.values())
+    outside = {who for who, mine in given.items() if not set(mine) & set(census.core)}
+    assert outside == {who for who, has in census.known.items() if not set(has) & set(census.core)}
+
+
+def test_more_people_than_a_database_has_get_new_numbers() -> None:
+    assert samm.CENSUS.people(31)[-3:] == ["037", "038", "039"]
+    assert smic.CENSUS.people(3) == ["s1", "s2", "s3"]
 
 
 def test_the_classes_of_ckplus_and_its_unlabelled_share_are_the_real_ones() -> None:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from mersearch import stateless
-from trainables.quintuplet.attention import AttentionPooling, lattice
-from trainables.quintuplet.encoder import Encoder, stem_layers
+from trainables.blocks.attention import AttentionPooling, lattice
+from trainables.blocks.clips import peak_map
+from trainables.blocks.norm import ClipNorm
+from trainables.blocks.stem import stem_layers
+from trainables.quintuplet.encoder import Encoder
 from trainables.quintuplet.fusion import GatedFusion
-from trainables.quintuplet.norm import ClipNorm
-from trainables.quintuplet.recogniser import peak_map
 from trainables.quintuplet.settings import AttentionSettings
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.quintuplet.augmentation import augment, mirror, warp
-from trainables.quintuplet.clips import apply_mask, positions, views_of, without_head_motion
+from trainables.blocks.augmentation import augment, mirror, warp
+from trainables.blocks.clips import apply_mask, positions, views_of, without_head_motion
 from trainables.quintuplet.settings import AugmentationSettings
 
 KEY = torch.tensor(3)

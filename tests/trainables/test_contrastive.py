@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.quintuplet.losses.classification import cross_entropy
+from trainables.blocks.classification import cross_entropy
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.errors import ConfigError
 from tests.trainables.clips import A
-from trainables.quintuplet.clips import resize
+from trainables.blocks.clips import resize
 from trainables.quintuplet.mnet import (
     MNet,
     action_unit_logits,

@@ -10,8 +10,8 @@ import pytest
 
 from mersearch.algorithm import Labels, Plan, Training
 from tests.trainables.clips import EMOTIONS, MACRO, labels, quintuplet, training
+from trainables.blocks.sampling import Pools, anchors, class_rates
 from trainables.quintuplet.hard_types import resolve
-from trainables.quintuplet.sampling import Pools, anchors, class_rates
 from trainables.quintuplet.settings import HardTypeSettings
 
 STEPS = 40

@@ -13,6 +13,7 @@ from torch import Tensor
 from mersearch import seeds
 from mersearch.algorithm import Batch, Logs, Optimiser, Parameters, Stage, State, Training, Update
 from mersearch.data.folds import Fold
+from mersearch.errors import ConfigError
 from mersearch.training import FoldResult
 from mersearch.training.batches import Split
 from tests.folded import DATA, DATASET, FOLDS, SETTINGS, eager_batch, fit_fold, toy, train
@@ -118,8 +119,42 @@ def test_every_loss_and_log_is_averaged_and_the_curve_has_at_most_32_points() ->
     assert set(fitted.diagnostics) == {
         f"{stage}.{entry}"
         for stage, loss in (("macro", "macro"), ("main", "emotion"), ("main", "probe"))
-        for entry in (f"{loss}.loss", f"{loss}.accuracy", f"{loss}.curve")
+        for entry in (f"{loss}.loss", f"{loss}.accuracy", f"{loss}.curve", f"{loss}.steps")
     }
+    assert fitted.diagnostics["main.probe.steps"] == 80
+    assert fitted.diagnostics["main.emotion.steps"] == 40
+
+
+def test_a_log_that_the_class_names_gets_a_curve_over_the_same_bins_as_the_loss() -> None:
+    seen: list[float] = []
+
+    class Spy(Toy):
+        CURVES = ("late", "nowhere")
+
+        def loss(self, name: str, *arguments: Any) -> tuple[Tensor, State, Logs]:
+            loss, state, logs = super().loss(name, *arguments)
+            if name != "emotion":
+                return loss, state, logs
+            late = torch.where(arguments[-1] < 3, torch.nan, loss.detach())
+            seen.append(float(late))
+            return loss, state, {**logs, "late": late}
+
+    diagnostics = fit_fold(Spy(dataclasses.replace(SETTINGS, steps=40), DATASET.shapes), FOLDS[0]).diagnostics
+    bins = np.array_split(np.array(seen), 32)
+    assert [len(part) for part in bins[:3]] == [2, 2, 2], "the first bin has nothing finite"
+    expected = [np.nan, bins[1][1], *(part.mean() for part in bins[2:])]
+    assert diagnostics["main.emotion.late.curve"] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+    assert diagnostics["main.emotion.late"] == pytest.approx(np.nanmean(seen), rel=1e-12)
+    assert [name for name in diagnostics if name.endswith(".late.curve")] == ["main.emotion.late.curve"]
+    assert not any("nowhere" in name for name in diagnostics)
+
+
+def test_curves_that_are_no_names_are_refused() -> None:
+    class Broken(Toy):
+        CURVES = "accuracy"
+
+    with pytest.raises(ConfigError, match="CURVES of an algorithm is a tuple of names"):
+        fit_fold(Broken(SETTINGS, DATASET.shapes), FOLDS[0])
 
 
 @pytest.mark.parametrize("steps", [1, 7])

@@ -22,18 +22,19 @@ from mersearch.algorithm import (
     Update,
 )
 from mersearch.errors import raise_all
+from trainables.blocks.augmentation import Views, mirror
+from trainables.blocks.classification import cross_entropy
+from trainables.blocks.clips import peak_map, resize
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
-from trainables.quintuplet.augmentation import Views, mirror
+from trainables.quintuplet.ablations import ablations
 from trainables.quintuplet.checks import setting_errors, uses_macro
-from trainables.quintuplet.clips import resize
-from trainables.quintuplet.losses.classification import cross_entropy
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
 from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss
 from trainables.quintuplet.mnet import action_unit_logits, mask_terms
 from trainables.quintuplet.model import DROPOUT_SITE, MNET, RECOGNISER, Model, kinds
-from trainables.quintuplet.recogniser import Features, peak_map
+from trainables.quintuplet.recogniser import Features
 
 MAP = 14
 """Height and width of the maps that `predict` returns."""
@@ -48,6 +49,8 @@ class Quintuplet:
     """
 
     Settings = schema.Settings
+    CURVES = ("classification",)
+    ablations = staticmethod(ablations)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
@@ -115,6 +118,18 @@ class Quintuplet:
             return logits, maps
         mirrored_logits, mirrored_maps = self._predict_views(parameters, mirror(views))
         return (logits + mirrored_logits) / 2, (maps + mirrored_maps.flip(-1)) / 2
+
+    def inspect(self, parameters: Parameters, state: State, batch: Batch) -> Logs:
+        """The fused feature; how much of the clip the mask lets through; how well the two views agree."""
+        del state
+        features, masks = self._model.recognise(parameters, self._model.load(batch, "micro"))
+        seen = {"feature": features.fused}
+        if masks is not None:
+            seen["mask_coverage"] = masks.mean((1, 2, 3))
+        if len(self._model.views) == 2:
+            rgb, flow = (unit(features.views[view]) for view in ("rgb", "flow"))
+            seen["view_agreement"] = (rgb * flow).sum(1)
+        return seen
 
     def _predict_views(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
         features, masks = self._model.recognise(parameters, views)

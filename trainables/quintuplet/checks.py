@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mersearch.algorithm import Shapes
 from mersearch.errors import ConfigError, MersearchError
+from trainables.blocks.checks import view_errors
 from trainables.quintuplet.hard_types import table_errors
 from trainables.quintuplet.settings import Settings
 
@@ -16,7 +17,8 @@ def uses_macro(settings: Settings) -> bool:
 
 def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
     """Every broken rule."""
-    errors = [*_view_errors(settings, shapes)]
+    wanted = ("rgb", "flow") if settings.views == "both" else (settings.views,)
+    errors: list[MersearchError] = [*view_errors("views", settings.views, wanted, shapes)]
     if uses_macro(settings) and not shapes.macro_emotions:
         errors.append(
             ConfigError(
@@ -28,17 +30,4 @@ def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
     return [
         *errors,
         *table_errors(settings.hard_types.table, shapes.emotions, shapes.macro_emotions),
-    ]
-
-
-def _view_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
-    wanted = ("rgb", "flow") if settings.views == "both" else (settings.views,)
-    return [
-        ConfigError(
-            "every view in use must be on disk",
-            received=f"views={settings.views}, on disk: {', '.join(shapes.views) or 'none'}",
-            fix=f"prepare the data with {view}, or set algorithm.views to a view on disk",
-        )
-        for view in wanted
-        if view not in shapes.views
     ]

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from mersearch.data.action_units import ACTION_UNITS, regions
 from mersearch.errors import ConfigError
-from trainables.quintuplet.clips import resize
-from trainables.quintuplet.norm import ClipNorm
+from trainables.blocks.clips import resize
+from trainables.blocks.norm import ClipNorm
 
 LARGEST = 40
 """Pixels that MNet sees at most: larger clips are averaged down."""

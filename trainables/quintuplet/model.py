@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from mersearch import stateless
 from mersearch.algorithm import Batch, Parameters, Shapes
-from trainables.quintuplet.augmentation import Views, augment
-from trainables.quintuplet.clips import apply_mask, frames_in_use, join, positions, views_of
+from trainables.blocks.augmentation import Views, augment
+from trainables.blocks.clips import apply_mask, frames_in_use, join, positions, views_of
+from trainables.blocks.networks import Networks
 from trainables.quintuplet.mnet import MNet, MNetHeads, action_unit_regions, grid, mask
 from trainables.quintuplet.recogniser import Features, Recogniser
 from trainables.quintuplet.settings import Settings
@@ -35,9 +35,7 @@ class Model:
         self.settings, self.shapes = settings, shapes
         self.views = views_in_use(settings)
         self._frames = frames_in_use(shapes.frames, settings.frames)
-        self._constants: dict[tuple[str, torch.device, torch.dtype], Tensor] = {}
-        with torch.device("meta"):
-            self._networks = nn.ModuleDict(self._build())
+        self._networks = Networks(self._build)
 
     def _build(self) -> dict[str, nn.Module]:
         settings, shapes = self.settings, self.shapes
@@ -52,15 +50,15 @@ class Model:
         return networks
 
     def initial(self, key: int) -> Parameters:
-        """Fresh parameters `<network>.<parameter>`; only convolutions are followed by a rectifier."""
-        linear = [name for name, layer in self._networks.named_modules() if not isinstance(layer, nn.Conv2d)]
-        return stateless.initialise(self._networks, key, linear=linear)
+        """Fresh parameters `<network>.<parameter>`."""
+        return self._networks.initial(key)
 
     def load(self, batch: Batch, kind: str) -> Views:
         """The frames in use of the clips of one kind, centred: [B, T, 3, H, W]."""
         part = self.settings.quintuplet.macro_part if kind == "macro" else 1.0
         chosen = positions(self.shapes.frames, self._frames, part)
-        index = self._constant(kind, batch[f"{kind}.{self.views[0]}"], torch.tensor(chosen))
+        like = batch[f"{kind}.{self.views[0]}"]
+        index = self._networks.constant(kind, like, partial(torch.tensor, chosen))
         settings = self.settings
         return views_of(batch, kind, self.views, index, settings.rgb_input, settings.flow_input)
 
@@ -75,9 +73,8 @@ class Model:
         """Evidence z [B, T, A, g, g] of `views`, and the regions R [A, g, g]."""
         evidence = self.call("mnet", parameters, list(views.values()))
         cells = grid(self.shapes.size)
-        return evidence, self._constant(
-            "region", evidence, action_unit_regions(self.shapes.action_units, cells)
-        )
+        regions = partial(action_unit_regions, self.shapes.action_units, cells)
+        return evidence, self._networks.constant("region", evidence, regions)
 
     def recognise(self, parameters: Parameters, views: Views) -> tuple[Features, Tensor | None]:
         """Features of `views`, masked, and M [B, T, g, g] (None when off); no gradient reaches MNet."""
@@ -91,18 +88,7 @@ class Model:
 
     def call(self, name: str, parameters: Parameters, *inputs: Any) -> Any:
         """Run one network on `inputs` with its share of `parameters`."""
-        prefix = f"{name}."
-        own = {key[len(prefix) :]: value for key, value in parameters.items() if key.startswith(prefix)}
-        return functional_call(self._networks[name], own, inputs, strict=True)
-
-    def _constant(self, name: str, like: Tensor, value: Tensor) -> Tensor:
-        """`value` on the device of `like`, copied there once, and in its precision if it is not an index."""
-        place = (name, like.device, like.dtype)
-        if place not in self._constants:
-            self._constants[place] = value.to(
-                like.device, like.dtype if value.is_floating_point() else value.dtype
-            )
-        return self._constants[place]
+        return self._networks.call(name, parameters, *inputs)
 
 
 def kinds(batch: Mapping[str, Tensor]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from trainables.quintuplet.clips import resize
 from trainables.quintuplet.encoder import Encoder
 from trainables.quintuplet.fusion import GatedFusion
 from trainables.quintuplet.settings import Settings
@@ -45,9 +44,3 @@ class Recogniser(nn.Module):
         share = self.fusion.gate().mean()
         attention = share * encoded["flow"][1] + (1 - share) * encoded["rgb"][1]
         return Features(views, self.fusion(views["flow"], views["rgb"]), attention)
-
-
-def peak_map(attention: Tensor, grid: int) -> Tensor:
-    """Attention [B, h, w] as a map [B, grid, grid] in [0, 1] whose largest value before resampling is 1."""
-    scaled = attention / attention.amax((1, 2), keepdim=True)
-    return resize(scaled[:, None], grid)[:, 0]

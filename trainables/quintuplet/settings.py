@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mersearch.algorithm import bounded
+from trainables.blocks.settings import AugmentationSettings, ClassifierSettings, EncoderSettings
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,6 @@ class MaskSettings:
 
 
 @dataclass(frozen=True)
-class EncoderSettings:
-    """The network of one view; both views have one of their own, of the same shape."""
-
-    width: int = bounded(16, ge=1, doc="Channels of the first convolution; later ones have twice as many.")
-    dim: int = bounded(64, ge=2, doc="D, length of a view's feature and of the fused feature.")
-
-
-@dataclass(frozen=True)
 class AttentionSettings:
     """Pooling over space and time."""
 
@@ -53,14 +46,6 @@ class FusionSettings:
     prior: float = bounded(
         1.0, doc="Logit of the gate at the start: > 0 leans towards flow, 0 = equal shares."
     )
-
-
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """The fully connected classifier and its cross entropy."""
-
-    dropout: float = bounded(0.1, ge=0, lt=1, doc="Share of the fused feature dropped in training.")
-    label_smoothing: float = bounded(0.1, ge=0, lt=1, doc="Probability spread evenly over all classes.")
 
 
 @dataclass(frozen=True)
@@ -106,16 +91,6 @@ class HardTypeSettings:
         default_factory=dict,
         metadata={"doc": "Class → classes, most easily confused first; replaces the policy for that class."},
     )
-
-
-@dataclass(frozen=True)
-class AugmentationSettings:
-    """Random changes of a training clip, the same for both views of it."""
-
-    flip: bool = bounded(True, doc="Mirror half of the clips; u changes sign.")
-    shift: float = bounded(0.02, ge=0, le=0.5, doc="Largest translation, as a share of the picture.")
-    brightness: float = bounded(0.1, ge=0, lt=1, doc="Largest change of gain and offset of the frames.")
-    magnitude: float = bounded(0.2, ge=0, lt=1, doc="Largest change of the scale of the flow.")
 
 
 @dataclass(frozen=True)

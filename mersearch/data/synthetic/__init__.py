@@ -1,5 +1,7 @@
 """Synthetic databases in the layouts of real ones: faces worth looking at, with the truth about them beside."""
 
-from mersearch.data.synthetic.synthesize import LAYOUTS, synthesize
+from mersearch.data.synthetic.label_files import synthesize_labels
+from mersearch.data.synthetic.layouts import LAYOUTS
+from mersearch.data.synthetic.synthesize import synthesize
 
-__all__ = ["LAYOUTS", "synthesize"]
+__all__ = ["LAYOUTS", "synthesize", "synthesize_labels"]

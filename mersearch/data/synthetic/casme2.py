@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from mersearch import seeds
-from mersearch.data.synthetic import identity, labels, population, workbook
-from mersearch.data.synthetic.geometry import BOTTOM, LEFT, RIGHT, TOP
-from mersearch.data.synthetic.motion import Side, Unit
+from mersearch.data.synthetic import cameras, labels, micro, workbook
+from mersearch.data.synthetic.census import Census
 from mersearch.data.synthetic.plan import Camera, ClipPlan, Layout, Order
 
-WORKBOOK = "CASME2-coding-20140508.xlsx"
+WORKBOOKS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
+"""Release → name of the label file; that of 2014 has two empty columns and two empty sheets."""
 COLUMNS = (
     "Subject",
     "Filename",
@@ -24,99 +25,74 @@ COLUMNS = (
     "Action Units",
     "Estimated Emotion",
 )
-MICRO_AMPLITUDE = 0.85
-"""Median of the largest displacement of an action unit at the default difficulty, in pixels at 128."""
-UNREST = 0.55
-"""Scale of the motion that no coder marks, at the default difficulty, in pixels at 128."""
-
-_RESTLESS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 20)
-_SIDES: tuple[Side, ...] = ("both", "left", "right")
 _FIVE = ("happiness", "disgust", "repression", "surprise", "others")
+CENSUS = Census(
+    layout="casme2",
+    counts=labels.CASME2_COUNTS,
+    subject="{:02d}".format,
+    numbers=tuple(range(1, 27)),
+    scored=_FIVE,
+    core=("happiness", "disgust", "repression", "surprise"),
+    mean=9.8,
+    spread=0.78,
+    most=35,
+    rare=("sadness",),
+    known={
+        "04": {"disgust": 2, "others": 3},
+        "05": {"disgust": 2, "repression": 2, "surprise": 1, "others": 4},
+        "16": {"repression": 2, "others": 2},
+        "18": {"others": 3},
+        "22": {"others": 2, "sadness": 1},
+    },
+)
 _REAL_ODDITIES = frozenset(
     {"04/EP12_01f", "05/EP09_05f", "05/EP16_04f", "09/EP02_02f", "24/EP02_07", "16/EP01_08"}
 )
 """Clips of the real database that need a repair, so no synthetic clip may bear their name by chance."""
 _NO_APEX = "EP12_01f"
 """The clip of subject 04 whose apex the real workbook gives as `/`."""
+_ODD_NAMES = {"05": ("EP09_05f", "EP16_04f"), "16": ("EP01_08",)}
+"""Further clips with faults, which only the published size has."""
 
 
 def camera(size: float) -> Camera:
     """The face crop: 140×170 pixels at size 1 (the real crops are about 280×340)."""
-    width, height = round(140 * size), round(170 * size)
-    zoom = (width / (RIGHT - LEFT), height / (BOTTOM - TOP))
-    return Camera(
-        width=width,
-        height=height,
-        zoom=zoom,
-        centre=(-LEFT * zoom[0], -TOP * zoom[1]),
-        wander=(0.015 * width, 0.0),
-        area=(1.15, -1.05, 1.75),
-        grey=False,
-        drift=0.7,
-        kind="micro",
-    )
+    return cameras.crop(size)
 
 
 def plan(order: Order) -> tuple[ClipPlan, ...]:
     """Every clip of the database, by subject."""
-    rng = seeds.generator("synthetic", "casme2", "population", order.seed)
-    sizes = population.subject_sizes(order.subjects, order.clips, mean=9.8, spread=0.78, most=35, rng=rng)
-    least = dict.fromkeys(_FIVE, 2)
-    if order.subjects >= 4:
-        least["sadness"] = 1
-    classes = population.class_sizes(labels.CASME2_COUNTS, sum(sizes), least)
-    given = population.assign(sizes, classes, _FIVE, habit=0.7, rng=rng)
-    subjects = [f"{i + 1:02d}" for i in range(order.subjects)]
-    clips = [c for s, mine in zip(subjects, given, strict=True) for c in _subject(order, s, mine)]
-    return tuple(clips)
+    return tuple(
+        clip for subject, mine in CENSUS.given(order).items() for clip in _subject(order, subject, mine)
+    )
 
 
 def annotate(root: Path, clips: tuple[ClipPlan, ...], order: Order) -> None:
     """Write the workbook, and the stray file that the real folders hold."""
     rows = [list(COLUMNS)] + [_row(clip, order) for clip in clips]
-    workbook.write(root / WORKBOOK, {"Sheet1": rows, "Sheet2": [], "Sheet3": []})
+    if order.release == "2019":
+        kept = [i for i, title in enumerate(COLUMNS) if title]
+        workbook.write(root / WORKBOOKS["2019"], {"Sheet1": [[row[i] for i in kept] for row in rows]})
+    else:
+        workbook.write(root / WORKBOOKS["2014"], {"Sheet1": rows, "Sheet2": [], "Sheet3": []})
     if order.quirks:
         folder = (root / clips[len(clips) // 2].frames).parent
         (folder / "reg_img - Shortcut.lnk").write_bytes(b"L\x00\x00\x00")
+    if order.quirks and order.full:
+        for key in ("sub09/EP02_02f", "sub24/EP02_07"):
+            (root / "Cropped" / key).mkdir(parents=True)
 
 
 def _subject(order: Order, subject: str, emotions: list[str]) -> list[ClipPlan]:
     rng = seeds.generator("synthetic", "casme2", "subject", subject, order.seed)
-    expressivity = identity.draw("casme2", subject, order.seed).expressivity
     clips, names = [], _names(subject, len(emotions), order, rng)
     for name, emotion in zip(names, emotions, strict=True):
-        length = int(rng.integers(25, 46))
-        clip_gain = (
-            MICRO_AMPLITUDE * expressivity * np.exp(0.3 * rng.standard_normal()) / order.difficulty**0.5
-        )
-        cell = labels.sides(labels.draw_cell(labels.CASME2_UNITS[emotion], rng))
-        gains = [clip_gain * np.exp(0.3 * rng.standard_normal()) for _ in cell]
-        units = tuple(
-            Unit(number, side, round(float(np.clip(gain, 0.2, 3.0)), 3))
-            for (number, side), gain in zip(cell, gains, strict=True)
-        )
-        clips.append(
-            ClipPlan(
-                subject=subject,
-                name=name,
-                emotion=emotion,
-                units=units,
-                incidental=_incidental(order, f"{subject}/{name}"),
-                first=int(rng.integers(20, 300)),
-                length=length,
-                apex=round(length * rng.uniform(0.35, 0.6)),
-                frames=f"Cropped/sub{subject}/{name}/reg_img{{}}.jpg",
-            )
-        )
+        frames = f"Cropped/sub{subject}/{name}/reg_img{{}}.jpg"
+        cells = labels.CASME2_UNITS[emotion]
+        clip = micro.clip("casme2", order, (subject, name), emotion, cells, frames, rng)
+        short = clip.key == "16/EP01_08" and order.quirks
+        clips.append(dataclasses.replace(clip, first=73, length=24, apex=21) if short else clip)
     return clips
-
-
-def _incidental(order: Order, key: str) -> tuple[Unit, ...]:
-    rng = seeds.generator("synthetic", "casme2", "incidental", key, order.seed)
-    numbers = rng.choice(_RESTLESS, size=2, replace=False)
-    sides: list[Side] = [_SIDES[int(rng.integers(3))] for _ in numbers]
-    sizes = np.minimum(np.abs(rng.standard_normal(2)) * UNREST * order.difficulty, 2.0)
-    return tuple(Unit(int(n), s, round(float(a), 3)) for n, s, a in zip(numbers, sides, sizes, strict=True))
 
 
 def _names(subject: str, count: int, order: Order, rng: np.random.Generator) -> list[str]:
@@ -124,6 +100,8 @@ def _names(subject: str, count: int, order: Order, rng: np.random.Generator) -> 
     names, seen = [], {f"{film:02d}": 0 for film in range(1, 20)}
     if _no_apex(order, subject, _NO_APEX):
         names.append(_NO_APEX)
+    if order.full:
+        names += _ODD_NAMES.get(subject, ())
     while len(names) < count:
         film = f"{int(rng.integers(1, 20)):02d}"
         seen[film] += 1
@@ -134,18 +112,29 @@ def _names(subject: str, count: int, order: Order, rng: np.random.Generator) -> 
 
 
 def _no_apex(order: Order, subject: str, name: str) -> bool:
-    return order.quirks and name == _NO_APEX and subject == ("04" if order.subjects >= 4 else "01")
+    whose = "04" if order.full or order.subjects >= 4 else "01"
+    return order.quirks and name == _NO_APEX and subject == whose
 
 
-def _row(clip: ClipPlan, order: Order) -> list[str | int | None]:
+def _row(clip: ClipPlan, order: Order) -> list[workbook.Cell]:
     rng = seeds.generator("synthetic", "casme2", "row", clip.key, order.seed)
-    text = "+".join(unit.text for unit in clip.units)
-    cell: str | int = int(text) if text.isdigit() else text
+    cell = micro.cell(clip)
     if order.quirks and rng.random() < 0.02:
         cell = "?"
-    apex: str | int = "/" if _no_apex(order, clip.subject, clip.name) else clip.first + clip.apex
-    offset = clip.first + clip.length - 1
-    return [clip.subject, clip.name, None, clip.first, apex, offset, None, cell, clip.emotion]
+    onset, apex, offset = clip.first, clip.first + clip.apex, clip.first + clip.length - 1
+    odd = {"05/EP09_05f": (onset, onset, offset), "05/EP16_04f": (onset, offset, offset)}
+    odd["16/EP01_08"] = (onset, apex, 110)
+    if order.quirks and order.full:
+        onset, apex, offset = odd.get(clip.key, (onset, apex, offset))
+    shown = "/" if _no_apex(order, clip.subject, clip.name) else apex
+    return [clip.subject, clip.name, None, onset, shown, offset, None, cell, clip.emotion]
 
 
-LAYOUT = Layout(name="casme2", camera=camera, plan=plan, annotate=annotate)
+LAYOUT = Layout(
+    name="casme2",
+    people="casme2",
+    releases=("2014", "2019"),
+    camera=lambda order: camera(order.size),
+    plan=plan,
+    annotate=annotate,
+)

@@ -14,7 +14,7 @@ from mersearch.data.synthetic.plan import Camera, ClipPlan, Layout, Order
 LABELLED = 0.55
 """Share of sequences with an emotion (327 of 593 in CK+)."""
 _LITTER = b"\x00\x00\x00\x01Bud1"
-_PEAK = {
+PEAK = {
     1: 4.5,
     2: 4.0,
     4: 4.5,
@@ -29,7 +29,7 @@ _PEAK = {
     17: 4.5,
     20: 5.0,
 }
-_PEAK |= {23: 2.5, 24: 2.5, 25: 4.5, 26: 7.0, 27: 13.0}
+PEAK |= {23: 2.5, 24: 2.5, 25: 4.5, 26: 7.0, 27: 13.0}
 """Typical largest displacement of an action unit at its peak, in pixels at 128."""
 
 
@@ -92,7 +92,7 @@ def _subject(order: Order, subject: str, emotions: list[str]) -> list[ClipPlan]:
         cell = labels.sides(labels.draw_cell(labels.CKPLUS_UNITS[shown], rng))
         gains = [expressivity * np.exp(0.18 * rng.standard_normal()) / order.difficulty**0.25 for _ in cell]
         units = tuple(
-            Unit(number, side, round(float(np.clip(gain, 0.5, 1.6) * _PEAK[number]), 3))
+            Unit(number, side, round(float(np.clip(gain, 0.5, 1.6) * PEAK[number]), 3))
             for (number, side), gain in zip(cell, gains, strict=True)
         )
         frames = f"cohn-kanade-images/{subject}/{name}/{subject}_{name}_{{:08d}}.png"
@@ -102,8 +102,15 @@ def _subject(order: Order, subject: str, emotions: list[str]) -> list[ClipPlan]:
 
 def _intensity(unit: Unit) -> int:
     """1…5 for A…E; 0 says that the unit is there and its intensity was not coded."""
-    share = unit.amplitude / _PEAK[unit.number]
+    share = unit.amplitude / PEAK[unit.number]
     return 0 if unit.number == 25 else int(np.clip(round(3.2 * share), 1, 5))
 
 
-LAYOUT = Layout(name="ckplus", camera=camera, plan=plan, annotate=annotate)
+LAYOUT = Layout(
+    name="ckplus",
+    people="ckplus",
+    releases=("2010",),
+    camera=lambda order: camera(order.size),
+    plan=plan,
+    annotate=annotate,
+)

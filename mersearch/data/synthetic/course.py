@@ -49,6 +49,8 @@ def draw(clip: ClipPlan, camera: Camera, difficulty: float, rng: np.random.Gener
 
 
 def _strength(clip: ClipPlan, camera: Camera, rng: np.random.Generator) -> Array:
+    if camera.kind == "still":
+        return np.ones(clip.length, dtype=np.float32)
     t = np.arange(clip.length, dtype=np.float64)
     rise = np.clip(t / max(clip.apex, 1), 0.0, 1.0)
     up = (0.5 - 0.5 * np.cos(np.pi * rise)) ** rng.uniform(0.8, 1.5)
@@ -76,7 +78,7 @@ def _lids(clip: ClipPlan, camera: Camera, difficulty: float, rng: np.random.Gene
     lids = np.ones(clip.length, dtype=np.float32)
     chance, start, length = rng.random(), rng.random(), rng.uniform(0.35, 0.6)
     depth = rng.uniform(0.5, 1.0)
-    if camera.kind == "macro" or chance > min(0.9, 0.3 * difficulty):
+    if camera.kind != "micro" or chance > min(0.9, 0.3 * difficulty):
         return lids
     t = (np.arange(clip.length) / clip.length - start * 0.8) / length
     shut = np.where((t > 0.0) & (t < 1.0), np.sin(np.pi * np.clip(t, 0.0, 1.0)) ** 2, 0.0)

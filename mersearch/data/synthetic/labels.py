@@ -47,6 +47,42 @@ CASME2_UNITS: dict[str, dict[str, int]] = {
 }
 """Emotion → action-unit cell → weight."""
 
+SAMM_COUNTS: dict[str, int] = {
+    "Anger": 57,
+    "Happiness": 26,
+    "Other": 26,
+    "Surprise": 15,
+    "Contempt": 12,
+    "Disgust": 9,
+    "Fear": 8,
+    "Sadness": 6,
+}
+"""Clips per class in SAMM, as its label file writes them."""
+
+MMEW_COUNTS: dict[str, int] = {
+    "surprise": 89,
+    "disgust": 72,
+    "others": 66,
+    "happiness": 36,
+    "fear": 16,
+    "sadness": 13,
+    "anger": 8,
+}
+"""Clips per class in MMEW."""
+
+SMIC_COUNTS: dict[str, int] = {"negative": 70, "positive": 51, "surprise": 43}
+"""Clips per class in SMIC-HS."""
+
+MICRO_UNITS: dict[str, dict[str, int]] = {
+    **CASME2_UNITS,
+    "anger": {"4": 12, "4+7": 10, "7": 8, "4+5": 3, "4+24": 2, "L4": 1},
+    "contempt": {"14": 4, "L14": 4, "R14": 3, "R12+R14": 1},
+    "other": CASME2_UNITS["others"],
+    "negative": {"4": 10, "4+7": 10, "4+9": 3, "1+4": 3, "15": 2, "4+20": 1},
+    "positive": {"12": 10, "6+12": 8, "R12": 2},
+}
+"""Emotion → action-unit cell → weight, for the classes of all micro-expression databases."""
+
 CKPLUS_COUNTS: dict[str, int] = {
     "anger": 45,
     "contempt": 18,

@@ -62,6 +62,10 @@ class Order:
     difficulty: float
     quirks: bool
     size: float
+    release: str = ""
+    """One of the layout's releases; empty = the first."""
+    full: bool = False
+    """Whether people and clips are as many as in the published label file, whatever `subjects` and `clips` say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Camera:
         area: part of the world that can get into the picture, in face units.
         grey: whether frames have one channel.
         drift: spread of the slow motion of the head over a clip, in pixels at 128.
-        kind: `micro` returns to neutral, `macro` ends at the peak.
+        kind: `micro` returns to neutral, `macro` ends at the peak, `still` is at the peak.
     """
 
     width: int
@@ -88,14 +92,25 @@ class Camera:
     area: tuple[float, float, float]
     grey: bool
     drift: float
-    kind: Literal["micro", "macro"]
+    kind: Literal["micro", "macro", "still"]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One database layout: how it films, whom and what, and how it annotates."""
+    """One database layout: how it films, whom and what, and how it annotates.
+
+    Attributes:
+        name: the reader of this layout.
+        people: layouts with the same value film the same people.
+        releases: the ways in which the database is handed out; the first by default.
+        camera: how it films.
+        plan: every clip, by subject.
+        annotate: writes the label files, and what else lies around.
+    """
 
     name: str
-    camera: Callable[[float], Camera]
+    people: str
+    releases: tuple[str, ...]
+    camera: Callable[[Order], Camera]
     plan: Callable[[Order], tuple[ClipPlan, ...]]
     annotate: Callable[[Path, tuple[ClipPlan, ...], Order], None]

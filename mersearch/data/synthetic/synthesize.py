@@ -14,17 +14,18 @@ import cv2
 
 from mersearch import seeds
 from mersearch.data.processes import begin, deaf
-from mersearch.data.synthetic import casme2, ckplus, course, head, identity, render, truth
-from mersearch.data.synthetic.plan import ClipPlan, Layout, Order
+from mersearch.data.synthetic import course, head, identity, render, truth
+from mersearch.data.synthetic.layouts import LAYOUTS, require_layout
+from mersearch.data.synthetic.plan import ClipPlan, Order
 from mersearch.data.synthetic.whole import require_empty, whole
 from mersearch.errors import DataError
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (casme2.LAYOUT, ckplus.LAYOUT)}
 OVERSAMPLING = 2.0
 """Pixels of the painted face per pixel of the picture."""
 NOISE = 1.8
 """Standard deviation of the sensor noise at difficulty 1, in grey levels."""
 _BATCH = 10
+_ENCODING = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".png": [cv2.IMWRITE_PNG_COMPRESSION, 1]}
 
 
 def synthesize(
@@ -37,6 +38,7 @@ def synthesize(
     clips: int | None = None,
     quirks: bool = True,
     size: float = 1.0,
+    release: str | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -47,13 +49,15 @@ def synthesize(
 
     Args:
         out: the database root; must not exist or be empty.
-        layout: `casme2` or `ckplus`.
+        layout: a key of `LAYOUTS`.
         subjects: number of people.
-        seed: everything follows from it; people of two layouts or seeds are different people.
+        seed: everything follows from it; people of two layouts or seeds are different people, but `mmew` and
+            `mmew_macro` film the same ones.
         difficulty: scales noise, drift, blinks and changes of light up and motion down; 0.5 is easy, 2 hard.
         clips: number of clips in all; None lets the real distribution of clips per subject decide.
         quirks: whether the oddities of the real files are reproduced.
         size: scale of the pictures; 2 is about the size of the real ones.
+        release: one of the layout's releases; None for the first.
         workers: processes to use.
         progress: called with (clips done, clips in all) in the calling process.
 
@@ -64,19 +68,19 @@ def synthesize(
         DataError: an argument is out of its range, or `out` holds files or cannot be written.
         Interrupted: the disk is full, a worker was killed, or an interrupt came.
     """
-    order = Order(subjects, clips, seed, difficulty, quirks, size)
-    _check(out, layout, order, workers)
-    clip_plans = LAYOUTS[layout].plan(order)
+    chosen, release = require_layout(layout, release)
+    order = Order(subjects, clips, seed, difficulty, quirks, size, release)
+    _check(out, order, workers)
+    clip_plans = chosen.plan(order)
     truths: list[truth.Truth] = []
     with whole(out), closing(_run(_batches(out, layout, order, clip_plans), workers)) as batches:
         for done in batches:
             truths += done
             if progress is not None:
                 progress(len(truths), len(clip_plans))
-        LAYOUTS[layout].annotate(out, clip_plans, order)
-        people = {
-            name: identity.draw(layout, name, seed) for name in dict.fromkeys(c.subject for c in clip_plans)
-        }
+        chosen.annotate(out, clip_plans, order)
+        names = dict.fromkeys(clip.subject for clip in clip_plans)
+        people = {name: identity.draw(chosen.people, name, seed) for name in names}
         truth.write(out, layout, order, truths, people)
     return out
 
@@ -91,11 +95,7 @@ class _Batch:
     clips: tuple[ClipPlan, ...]
 
 
-def _check(out: Path, layout: str, order: Order, workers: int) -> None:
-    if layout not in LAYOUTS:
-        raise DataError(
-            "no such layout of a synthetic database", received=layout, fix=f"use {', '.join(LAYOUTS)}"
-        )
+def _check(out: Path, order: Order, workers: int) -> None:
     for name, value, least in (("subjects", order.subjects, 1), ("workers", workers, 1)):
         if value < least:
             raise DataError(f"{name} is at least {least}", received=str(value))
@@ -142,8 +142,9 @@ def _write_batch(batch: _Batch) -> list[truth.Truth]:
 
 
 def _write_clips(batch: _Batch) -> Iterable[truth.Truth]:
-    order, camera = batch.order, LAYOUTS[batch.layout].camera(batch.order.size)
-    person = identity.draw(batch.layout, batch.clips[0].subject, order.seed)
+    order, layout = batch.order, LAYOUTS[batch.layout]
+    camera = layout.camera(order)
+    person = identity.draw(layout.people, batch.clips[0].subject, order.seed)
     layers = head.paint(person, OVERSAMPLING * max(camera.zoom), camera.area)
     for clip in batch.clips:
         rng = seeds.generator("synthetic", "film", batch.layout, clip.key, order.seed)
@@ -157,6 +158,5 @@ def _write_clips(batch: _Batch) -> Iterable[truth.Truth]:
 
 
 def _write_image(path: Path, picture: render.Image) -> None:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    _, encoded = cv2.imencode(path.suffix, picture, options)
+    _, encoded = cv2.imencode(path.suffix, picture, _ENCODING.get(path.suffix, []))
     path.write_bytes(encoded.tobytes())

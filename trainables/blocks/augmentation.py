@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mersearch import stateless
-from trainables.quintuplet.settings import AugmentationSettings
+from trainables.blocks.settings import AugmentationSettings
 
 Views = dict[str, Tensor]
 """View → clips [B, T, 3, H, W]; the channels of flow are u, v and strain."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.quintuplet.augmentation import Views
+from trainables.blocks.augmentation import Views
 
 RgbInput = Literal["difference", "frames"]
 FlowInput = Literal["local", "raw"]
@@ -108,3 +108,9 @@ def resize(maps: Tensor, size: int) -> Tensor:
         return maps
     resized: Tensor = functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
     return resized
+
+
+def peak_map(attention: Tensor, grid: int) -> Tensor:
+    """Attention [B, h, w] as a map [B, grid, grid] in [0, 1] whose largest value before resampling is 1."""
+    scaled = attention / attention.amax((1, 2), keepdim=True)
+    return resize(scaled[:, None], grid)[:, 0]

@@ -1,0 +1,29 @@
+"""What each part of `quintuplet` is worth: the parts, and the settings that take one away."""
+
+from __future__ import annotations
+
+from trainables.quintuplet.settings import Settings
+
+Change = dict[str, bool | float | str]
+
+
+def ablations(settings: Settings) -> dict[str, Change]:
+    """Name of an ablation → settings that change; no settings where the part does nothing in `settings` already.
+
+    One part at a time: without macro members the loss is the triplet of micro clips, while MNet keeps its own macro
+    clips (`mask.macro`), which are part of MNet. Without a view there is no contrast of views either. A view that
+    is the only one cannot be taken away.
+    """
+    quintuplet = settings.quintuplet
+    macro_counts = quintuplet.weight > 0 and quintuplet.alpha + quintuplet.cross > 0
+    found: dict[str, Change] = {
+        "− MNet": {"mask.enabled": False} if settings.mask.floor < 1 else {},
+        "− quintuplet": {"quintuplet.weight": 0.0},
+        "− macro members": {"quintuplet.macro": False} if macro_counts else {},
+        "− contrastive": {"contrast.weight": 0.0} if settings.views == "both" else {},
+    }
+    if settings.views != "rgb":
+        found["− RGB view"] = {"views": "flow"}
+    if settings.views != "flow":
+        found["− flow view"] = {"views": "rgb"}
+    return found
