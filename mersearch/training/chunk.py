@@ -16,7 +16,7 @@ from mersearch.data.folds import Fold
 from mersearch.errors import ConfigError, DataError, TrialFailure
 from mersearch.training.batches import LazyBatch, Split, gathering
 from mersearch.training.device import DeviceData
-from mersearch.training.fit import Fitted, fit
+from mersearch.training.fit import Fitted, OnSteps, fit
 from mersearch.training.inspection import held_out_maps, inspected
 from mersearch.training.record import Diagnostics, diverged
 
@@ -92,9 +92,20 @@ def train_chunk(
 
 
 def train_all(
-    algorithm: Algorithm, data: DeviceData, seed: int, dtype: torch.dtype = torch.float32
+    algorithm: Algorithm,
+    data: DeviceData,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    on_steps: OnSteps | None = None,
 ) -> tuple[Parameters, State]:
     """Train on all clips, nobody held out: parameters and state on the CPU, for a model that is used elsewhere.
+
+    Args:
+        algorithm: one configuration.
+        data: clips on the device.
+        seed: seed of the run.
+        dtype: floating-point type of parameters and batches.
+        on_steps: told now and then how far it is.
 
     Raises:
         ConfigError: the algorithm needs clips or views that the data lacks.
@@ -102,7 +113,8 @@ def train_all(
     """
     _require(algorithm, data)
     macro = len(data.macro) if data.macro is not None else 0
-    fitted = fit(algorithm, data, Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro)), seed, dtype)
+    everyone = Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro))
+    fitted = fit(algorithm, data, everyone, seed, dtype, on_steps)
     return _on_host(fitted.parameters), _on_host(fitted.state)
 
 
