@@ -145,6 +145,10 @@ class Algorithm(Protocol):
     The class may carry `CURVES`, names of logs that are kept as curves beside every loss (see `curves`). The first
     is the training loss of the task itself, by which convergence is compared where the whole loss is not comparable.
 
+    An algorithm may have a method `inspect(parameters, state, batch) -> Mapping[str, Tensor]`, called after training
+    on batches of training clips with the keys that `predict` receives: numbers per clip [B], of which the mean is
+    kept, and `feature` [B, D], on which a probe for the subject is trained.
+
     It may also carry a static method `ablations(settings) -> Mapping[str, Mapping[str, value]]` for `mersearch
     ablate`: name of an ablation → dotted settings (without `algorithm.`) and their values without that part; no
     settings where the part is off in `settings` already.

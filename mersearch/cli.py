@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ from typer.core import TyperGroup
 
 from mersearch import __version__
 from mersearch.disk import is_full
-from mersearch.errors import ConfigError, Interrupted, MersearchError
+from mersearch.errors import ConfigError, Interrupted, MersearchError, Stopped
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
@@ -26,10 +28,7 @@ class _Interruptible(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted; everything finished is kept",
-                fix="give the same command again: it goes on where it can",
-            ) from None
+            raise Stopped("everything finished is kept", fix="the same command goes on") from None
         except OSError as error:
             if not is_full(error):
                 raise
@@ -43,17 +42,21 @@ class _Interruptible(TyperGroup):
 app = typer.Typer(
     cls=_Interruptible,
     help="Hyperparameter search for micro-expression recognition, judged leave-one-subject-out.",
-    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+",
+    epilog="Example: mersearch launch quintuplet search.trials=20 run.name=first",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-data = typer.Typer(help="Databases on disk: check a real one, write a synthetic one.", no_args_is_help=True)
+data = typer.Typer(
+    help="Databases on disk: check a real one, write a synthetic one.",
+    epilog="Example: mersearch data check casme2 /data/CASME2",
+    no_args_is_help=True,
+)
 app.add_typer(data, name="data")
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Changes to the configuration, as search.trials=50."),
+    typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as search.trials=50."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under --root.")]
 Root = Annotated[Path, typer.Option("--root", help="Folder of the runs.")]
@@ -91,15 +94,13 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@app.command(
-    epilog="Example: mersearch launch quintuplet data=casme2 data.root=CASME2 macro=ckplus macro.root=CK+"
-)
+@app.command(epilog="Example: mersearch launch quintuplet search.trials=20 run.name=first")
 def launch(
     space: Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a shipped one.")],
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and train nothing.")] = False,
     address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
     """Start a search, or go on with it where the run exists."""
@@ -107,19 +108,19 @@ def launch(
 
     config = compose(space, overrides or ())
     if dry_run:
-        _dry_run(config)
+        _dry_run(config, address)
     else:
         _search(config, address)
 
 
-def _dry_run(config: Config) -> None:
+def _dry_run(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.planning import dry_run
-    from mersearch.search.slots import local_slots
+    from mersearch.searching import place
 
-    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+    where = place(config, address)
     with preparing() as report:
-        lines = dry_run(config, slots.count, report)
+        lines = dry_run(config, where, report)
     print("\n".join(lines))
 
 
@@ -127,12 +128,23 @@ def _search(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.opening import open_run
     from mersearch.search.address import resolve
-    from mersearch.searching import search
+    from mersearch.searching import place, search
 
-    resolve(address)
     with preparing() as report:
-        opened = open_run(config, report)
-    search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+        if (found := resolve(address)) != "local":
+            report(f"asking a worker of the cluster at {found}", 0, 0)
+        opened = open_run(config, report, place(config, found).mode)
+    with _resumable(opened.run.path):
+        search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+
+
+@contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    """Ctrl-C before or after the search itself says how to go on, as it does within."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped("everything finished is kept", fix=f"mersearch resume {run} goes on") from None
 
 
 @app.command(epilog="Example: mersearch resume runs/quintuplet search.trials=150")
@@ -141,7 +153,7 @@ def resume(
     overrides: Overrides = None,
     root: Root = RUNS,
     address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
     """Go on with a search; search.trials=N extends it."""
@@ -151,7 +163,7 @@ def resume(
     _search(extend(RunDirectory.find(run, root), overrides or ()), address)
 
 
-@app.command()
+@app.command(epilog="Example: mersearch status runs/quintuplet")
 def status(
     run: Run,
     root: Root = RUNS,
@@ -199,9 +211,10 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     from mersearch.evaluation import evaluate as run_all
     from mersearch.evaluation import only
     from mersearch.evaluation import report as tell
-    from mersearch.opening import open_run
+    from mersearch.opening import location, open_run
 
     config = only(_single(file, overrides))
+    print(f"The run goes to {location(config).absolute()}", flush=True)
     with preparing() as report:
         opened = open_run(config, report)
     complete = bool(opened.run.read().in_state("complete"))
@@ -215,7 +228,7 @@ def ablate(
     file: Configuration,
     overrides: Overrides = None,
     address: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Ray cluster; without it, this machine.")
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
     """What each part of a configuration is worth: train it whole, and with each part taken away."""
@@ -229,13 +242,13 @@ def ablate(
     _search(ablation(config, name=name, exported=source), address)
 
 
-@app.command(epilog="Example: mersearch train best.yaml -o model.safetensors")
+@app.command(epilog="Example: mersearch train runs/quintuplet/export/best.yaml")
 def train(
     file: Configuration,
     overrides: Overrides = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The model file.")] = Path(
-        "model.safetensors"
-    ),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The model file; beside CONFIG.yaml by default.")
+    ] = None,
 ) -> None:
     """Train one configuration on all clips, and write its weights."""
     from mersearch.console import preparing
@@ -243,11 +256,12 @@ def train(
     from mersearch.model import train as refit
     from mersearch.ready import make_ready
 
-    config = _single(file, overrides)
-    require_writable(output)
+    config, target = _single(file, overrides), output or file.with_suffix(".safetensors")
+    require_writable(target)
+    print(f"The model goes to {target.absolute()}", flush=True)
     with preparing() as report:
         ready = make_ready(config, report)
-    written = refit(ready, output)
+        written = refit(ready, target, report)
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
@@ -286,7 +300,7 @@ def check(
     print("\n".join(lines(check_root(database, root, labels))))
 
 
-@data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8 --seed 0")
+@data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
     layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro or smic.")],
@@ -329,7 +343,7 @@ def synthesize(
     print(f"next: mersearch data check {layout} {out}")
 
 
-@app.command()
+@app.command(epilog="Example: mersearch doctor --root runs")
 def doctor(
     root: Root = RUNS,
     address: Annotated[str | None, typer.Option(help="Ray address to try; RAY_ADDRESS by default.")] = None,

@@ -73,6 +73,10 @@ class Interrupted(MersearchError):
     exit_code = 3
 
 
+class Stopped(Interrupted):
+    """Stopped because the user wanted it (Ctrl-C, SIGTERM): no error, and told as what it is."""
+
+
 class Several(MersearchError):
     """Several independent errors, shown together."""
 

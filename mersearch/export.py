@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.errors import RunError
 from mersearch.metrics import METRICS
@@ -30,7 +31,7 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
         RunError: no trial is complete, or the folder is not writable.
         Interrupted: the disk is full.
     """
-    config = Config.from_dict(run.config, file=run.path / "config.yaml")
+    config = read_back(run.config, run.path / "config.yaml")
     ranked = run.read().ranking(config.search.metric)
     if not ranked:
         raise RunError(

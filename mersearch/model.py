@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mersearch.errors import RunError
+from mersearch.preparation import Report
 from mersearch.ready import Ready
 from mersearch.store.files import new_folder, replace
 
@@ -13,11 +14,16 @@ FORMAT = 1
 """Version of the metadata of a model file."""
 
 
-def train(ready: Ready, file: Path) -> Path:
+def train(ready: Ready, file: Path, report: Report) -> Path:
     """Train on all clips, nobody held out, and write `file`.
 
     The metadata holds the configuration, the classes, the provenance and the format; parameters are named
     `parameters.<name>`, the state `state.<name>`.
+
+    Args:
+        ready: the configuration with its data.
+        file: where to; see `require_writable`.
+        report: takes the progress, in optimiser steps.
 
     Raises:
         TrialFailure: training left the finite numbers.
@@ -30,7 +36,12 @@ def train(ready: Ready, file: Path) -> Path:
 
     config = ready.study.config
     worker = ready.study.open()
-    parameters, state = train_all(worker.algorithm({}), worker.data, config.run.seed)
+    parameters, state = train_all(
+        worker.algorithm({}),
+        worker.data,
+        config.run.seed,
+        on_steps=lambda done, total: report("training, steps", done, total),
+    )
     tensors = {f"parameters.{name}": value.contiguous() for name, value in parameters.items()}
     tensors |= {f"state.{name}": value.contiguous() for name, value in state.items()}
     metadata = {

@@ -9,10 +9,14 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from mersearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mersearch.config.records import Config
 
 Mode = dict[str, str | int]
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
@@ -41,6 +45,11 @@ def numeric_mode(
         "chunk": chunk,
         "precision": precision,
     }
+
+
+def mode_on(config: Config, device: str) -> Mode:
+    """The numeric mode in which this process trains a configuration on `cpu` or `cuda`."""
+    return numeric_mode(max(1, int(config.trial.cpus)), config.folds.chunk, config.folds.backend, device)
 
 
 def apply(mode: Mapping[str, str | int]) -> None:

@@ -15,7 +15,7 @@ from mersearch.config.records import Config
 from mersearch.config.sources import Sources
 from mersearch.data.cache_index import INDEX, Prepared
 from mersearch.errors import ConfigError, DataError
-from mersearch.numerics import difference
+from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
 from mersearch.ready import current_mode, make_ready, study_of
@@ -55,8 +55,13 @@ def location(config: Config) -> Path:
     return Path(config.run.root).expanduser() / config.run.name
 
 
-def open_run(config: Config, report: Report) -> Opened:
+def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened:
     """Create the run of `config`, or open it where it exists.
+
+    Args:
+        config: of the run.
+        report: takes the progress of what is prepared.
+        mode: numeric mode of the workers; that of this machine by default.
 
     Raises:
         ConfigError: the run exists with another configuration, or as `make_ready`.
@@ -66,16 +71,21 @@ def open_run(config: Config, report: Report) -> Opened:
     """
     path = location(config)
     if is_run(path):
-        return _reopen(RunDirectory.open(path), config, report)
+        return _reopen(RunDirectory.open(path), config, report, mode or current_mode(config))
     RunDirectory.require_free(path)
-    ready = make_ready(config, report)
+    ready = make_ready(config, report, mode)
     run = RunDirectory.create(
         path, config=config.to_dict(), provenance=ready.provenance, plan=ready.study.plan
     )
     return Opened(run, config, ready.study, new=True)
 
 
-def _reopen(run: RunDirectory, config: Config, report: Report) -> Opened:
+def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]:
+    """Keys that a run and `config` do not agree in, with both values.
+
+    Raises:
+        ConfigError: one of them may not change when a run goes on.
+    """
     changed = _differences(run.config, config.to_dict())
     conflicts = _conflicts(changed)
     if conflicts:
@@ -84,9 +94,24 @@ def _reopen(run: RunDirectory, config: Config, report: Report) -> Opened:
             received="; ".join(conflicts[:6]) + ("; …" if len(conflicts) > 6 else ""),
             fix=f"choose another run.name=…, or go on with it as it is: mersearch resume {run.path}",
         )
+    return changed
+
+
+def require_room(config: Config, trials: int) -> None:
+    """Raise ConfigError where a run has more trials than `config` plans."""
+    if config.search.trials < trials:
+        raise ConfigError(
+            "a run keeps the trials that it has",
+            received=f"search.trials={config.search.trials}, and {trials} were started",
+            fix=f"search.trials={trials} or more; Ctrl-C ends a search early",
+        )
+
+
+def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Opened:
+    changed = differences(run, config)
     keys = [key for key, _, _ in changed]
     prepared = _prepared(run, config, report, moved=any(key in DATA_PLACES for key in keys))
-    mode, code = current_mode(config), sources(config.algorithm.name)
+    code = sources(config.algorithm.name)
     now = {"mode": mode, "sources": code}
     remarks = [f"{key}: {old} → {new}" for key, old, new in changed]
     turn = None if now == _last(run) else now
@@ -139,9 +164,14 @@ def _prepared(run: RunDirectory, config: Config, report: Report, *, moved: bool)
         raise DataError(
             "a run goes on with the data it was launched with",
             received=f"data {prepared.digest[:12]}, launched with {data['digest'][:12]}",
-            fix="restore the database, or start a new run with another run.name",
+            fix=f"restore the database and OpenCV {_opencv(run)}, or start a new run with another run.name",
         )
     return prepared
+
+
+def _opencv(run: RunDirectory) -> str:
+    """The version with which the clips of a run were preprocessed."""
+    return str(run.provenance["environment"]["packages"].get("opencv-python-headless", "of another version"))
 
 
 def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:

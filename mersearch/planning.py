@@ -2,72 +2,126 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
-import time
-from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-
-from mersearch.algorithm import Algorithm, Labels, Shapes, Stage, settings_from
-from mersearch.config.importing import algorithm_class
 from mersearch.config.records import Config
-from mersearch.data.action_units import ACTION_UNITS
-from mersearch.data.clips import Clips, DataSet
-from mersearch.data.folds import folds
-from mersearch.data.table import Clip
-from mersearch.numerics import apply, dtype
+from mersearch.material import require_material
+from mersearch.numerics import Mode, mode_on
+from mersearch.opening import differences, location, require_room
 from mersearch.preparation import Material, Report, read
-from mersearch.ready import current_mode, require_material, shapes_of
-from mersearch.training import DeviceData, train_chunk
+from mersearch.ready import current_mode, shapes_of
+from mersearch.search.slots import local_cards
+from mersearch.store import Progress, RunDirectory, is_run, progress
+from mersearch.timing import seconds_per_fold
 
 WIDTH = 80
-TIMED = 4
-"""Optimiser steps that the estimate times per stage, after two to warm up."""
 
 
-def dry_run(config: Config, slots: int, report: Report) -> list[str]:
-    """The lines of the plan, at most 80 columns.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a search would run.
 
-    Reads the databases, and times a few optimiser steps on arrays of noise; preprocesses nothing, keeps nothing.
+    Attributes:
+        slots: trials side by side.
+        mode: numeric mode of its workers.
+        cluster: address of a Ray cluster; empty for this machine.
+    """
+
+    slots: int
+    mode: Mode
+    cluster: str = ""
+
+
+def dry_run(config: Config, place: Place, report: Report) -> list[str]:
+    """The lines of the plan, at most 80 columns; what remains of it where the run exists already.
+
+    Reads the databases, and where no fold of the run is finished, times a few optimiser steps on arrays of noise on
+    this machine; preprocesses nothing, keeps nothing.
 
     Raises:
-        ConfigError: the algorithm needs what the data do not have.
+        ConfigError: the algorithm needs what the data do not have, or the run exists with another configuration.
         DataError: a database breaks a rule.
     """
+    now = _progress(config)
     material = read(config, report)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
-    mode = current_mode(config)
-    seconds = _seconds_per_fold(config, material, shapes)
     subjects = len(material.micro.subjects)
-    most = config.search.trials * subjects
-    rungs = ", ".join(f"{share:g}" for share in config.search.rungs)
-    stopping = f"ASHA after {rungs} of the folds" if config.search.scheduler == "asha" else "none"
     rows = [
-        ("data", f"{_database(config, material)}"),
-        (
-            "macro",
-            _macro(config, material),
-        ),
+        ("data", _database(config, material)),
+        ("macro", _macro(config, material)),
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
-        ("stopping", stopping),
-        ("resources", f"{slots} trial(s) at once on {mode['device']}, {mode['threads']} thread(s) each"),
-        (
-            "time",
-            f"at most {_duration(seconds * most / slots)}: {most} folds of about {seconds:.1f} s at the",
-        ),
-        ("", "default settings, timed here on a few steps; stopping saves a part"),
-        ("run", f"{config.run.root}/{config.run.name}"),
+        ("stopping", _stopping(config)),
+        ("resources", _resources(place)),
+        ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
+        *(_done(now) if now else []),
     ]
-    lines = []
-    for name, text in rows:
-        lines += textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
+    most = _most(now) if now else config.search.trials * subjects
+    if most:
+        known = now.seconds_per_fold if now else None
+        seconds = known or seconds_per_fold(config, material, shapes, _own_mode(config))
+        how = _how(place, measured=known is not None)
+        text = (
+            f"at most {_duration(seconds * most / place.slots)}: {most} folds of about {seconds:.1f} s, {how}"
+        )
+        rows.append(("time", f"{text}; stopping saves a part"))
+    lines = [part for name, text in rows for part in _wrapped(name, text)]
     return ["plan (nothing was trained or preprocessed)", *lines]
+
+
+def _progress(config: Config) -> Progress | None:
+    """How far the run is that a launch would go on with; None where it would be a new one."""
+    if not is_run(location(config)):
+        return None
+    run = RunDirectory.open(location(config))
+    differences(run, config)
+    state = run.read()
+    require_room(config, len(state.trials))
+    return progress(state, metric=config.search.metric, planned=config.search.trials)
+
+
+def _done(now: Progress) -> list[tuple[str, str]]:
+    over = len(now.trials) - now.count("running")
+    done = f"{over} of {now.planned} trials over, {now.count('running')} open; {now.folds_done} folds"
+    left = f"at most {_most(now)} folds" if _most(now) else "nothing"
+    return [("done", done), ("remains", f"{left}{'; ' if now.shortfall else ''}{now.shortfall}")]
+
+
+def _most(now: Progress) -> int:
+    """Folds that are left if no trial is stopped early."""
+    begun = sum(now.folds - trial.folds for trial in now.trials if trial.state == "running")
+    return begun + now.coming * now.folds
+
+
+def _stopping(config: Config) -> str:
+    rungs = ", ".join(f"{share:g}" for share in config.search.rungs)
+    return f"ASHA after {rungs} of the folds" if config.search.scheduler == "asha" else "none"
+
+
+def _resources(place: Place) -> str:
+    threads, device = place.mode["threads"], place.mode["device"]
+    where = f"the cluster at {place.cluster}" if place.cluster else "this machine"
+    return f"{place.slots} trial(s) at once on {where} ({device}), {threads} thread(s) each"
+
+
+def _how(place: Place, *, measured: bool) -> str:
+    if measured:
+        return "the mean so far"
+    here = "on this machine, which is not the cluster" if place.cluster else "here"
+    return f"timed {here} on a few steps at the default settings"
+
+
+def _own_mode(config: Config) -> Mode:
+    """The numeric mode in which the estimate is timed: a card's only where this machine has one."""
+    return current_mode(config) if local_cards() else mode_on(config, "cpu")
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
 
 
 def _trials(config: Config) -> str:
@@ -96,58 +150,3 @@ def _database(config: Config, material: Material) -> str:
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
     return f"{minutes / 60:.1f} hours" if minutes > 90 else f"{max(1, round(minutes))} min"
-
-
-class _Shortened:
-    """An algorithm of which one stage is run for a few steps."""
-
-    def __init__(self, inner: Algorithm, stage: Stage, steps: int) -> None:
-        self._inner, self._stages = inner, (dataclasses.replace(stage, steps=steps),)
-
-    def stages(self) -> tuple[Stage, ...]:
-        return self._stages
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-def _seconds_per_fold(config: Config, material: Material, shapes: Shapes) -> float:
-    """Steps of every stage times their measured cost, at the configuration's own settings."""
-    mode = current_mode(config)
-    apply(mode)
-    dataset = _noise(material, shapes)
-    data = DeviceData.from_dataset(dataset, str(mode["device"]))
-    cls = algorithm_class(config.algorithm.name)
-    algorithm: Algorithm = cls(settings_from(cls.Settings, config.algorithm.settings), shapes)
-    fold = folds(dataset)[:1]
-
-    def timed(stage: Stage, steps: int) -> float:
-        start = time.perf_counter()
-        short: Any = _Shortened(algorithm, stage, steps)
-        train_chunk(short, data, fold, seed=config.run.seed, backend=config.folds.backend, dtype=dtype(mode))
-        return time.perf_counter() - start
-
-    total = 0.0
-    for stage in algorithm.stages():
-        few = timed(stage, 2)
-        total += max(0.0, timed(stage, 2 + TIMED) - few) / TIMED * stage.steps
-    return total
-
-
-def _noise(material: Material, shapes: Shapes) -> DataSet:
-    macro = None if material.macro is None else _clips(material.macro.clips, shapes.macro_emotions, shapes)
-    return DataSet(_clips(material.micro.clips, shapes.emotions, shapes), macro, shapes, "")
-
-
-def _clips(clips: tuple[Clip, ...], classes: tuple[str, ...], shapes: Shapes) -> Clips:
-    subjects = tuple(sorted(Counter(clip.subject for clip in clips)))
-    rng = np.random.default_rng(0)
-    size = (len(clips), 3, shapes.frames, shapes.size, shapes.size)
-    labels = Labels(
-        emotion=np.array([classes.index(clip.emotion) for clip in clips], np.int64),
-        subject=np.array([subjects.index(clip.subject) for clip in clips], np.int64),
-        action_units=np.array([[u in (clip.action_units or ()) for u in ACTION_UNITS] for clip in clips]),
-        annotated=np.array([clip.action_units is not None for clip in clips]),
-    )
-    rgb = rng.integers(0, 256, size, np.uint8)
-    return Clips(tuple(clip.clip_id for clip in clips), rgb, rgb.view(np.int8), labels, subjects)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from mersearch.config.records import Config, Synthetic
 from mersearch.data.cache_index import Prepared
+from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database
 from mersearch.errors import DataError
 
 FOLDER = ".synthetic"
 """Synthetic databases are written below a folder of this name, and nowhere else."""
 Report = Callable[[str, int, int], None]
-"""Called with (what is done, clips finished, clips in all)."""
+"""Called with (what is done, clips finished, clips in all); (what, 0, 0) for what is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,12 @@ def read(config: Config, report: Report) -> Material:
 
     data, macro = config.data, config.macro
     _generate(data.root, data.synthetic, report)
+    report(f"reading {data.database}", 0, 0)
     micro = read_micro(data.database, Path(data.root).expanduser(), data.labels)
     if not macro.present or macro.root is None:
         return Material(micro, None)
     _generate(macro.root, macro.synthetic, report)
+    report(f"reading {macro.database}", 0, 0)
     return Material(micro, read_macro(macro.database, Path(macro.root).expanduser()))
 
 
@@ -62,6 +65,7 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
     """
     from mersearch.data.cache import prepare
 
+    report("looking at the frames of the clips", 0, 0)
     return prepare(
         material.micro,
         material.macro,
@@ -74,7 +78,7 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
 
 def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
     target = Path(root).expanduser()
-    if synthetic is None or (target / "truth" / "about.json").is_file():
+    if synthetic is None or is_synthetic(target):
         return
     if os.path.lexists(target) or FOLDER not in target.parts:
         raise DataError(
@@ -91,7 +95,7 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
             subjects=synthetic.subjects,
             seed=synthetic.seed,
             difficulty=synthetic.difficulty,
-            clips=synthetic.clips,
+            clips=None if synthetic.clips == "auto" else synthetic.clips,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
         )

@@ -13,6 +13,7 @@ from typing import Any
 from mersearch import __version__
 from mersearch.config.records import Config
 from mersearch.data.cache_index import Prepared, read_index
+from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database, Note
 from mersearch.numerics import Mode
 from mersearch.preparation import Material
@@ -28,7 +29,7 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
         "data": {
             "digest": prepared.digest,
             "labels": config.data.labels,
-            "synthetic": config.data.synthetic is not None,
+            "synthetic": is_synthetic(Path(config.data.root).expanduser()),
             "databases": [_database(d) for d in (material.micro, material.macro) if d is not None],
             "notes": _notes(prepared.notes),
             "caches": [str(folder.absolute()) for folder in folders],

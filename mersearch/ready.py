@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mersearch.algorithm import Shapes, curves, settings_from
-from mersearch.config.importing import algorithm_class
+from mersearch.algorithm import Shapes
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import Prepared
@@ -17,11 +15,11 @@ from mersearch.data.cache_load import load
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds, require_subjects
 from mersearch.errors import ConfigError
-from mersearch.numerics import Mode, numeric_mode
+from mersearch.material import require_material
+from mersearch.numerics import Mode, mode_on
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
 from mersearch.search.worker import Study
-from mersearch.space import Choice
 from mersearch.store import FoldPlan
 
 
@@ -37,15 +35,20 @@ class Ready:
     provenance: dict[str, Any]
 
 
-def make_ready(config: Config, report: Report) -> Ready:
+def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Ready:
     """Read and preprocess the data of `config`, and check that every configuration of its space can use them.
+
+    Args:
+        config: what is made ready.
+        report: takes the progress.
+        mode: numeric mode of the workers; that of this machine by default.
 
     Raises:
         ConfigError: the algorithm needs what is not there.
         DataError: a database breaks a rule, or has one subject.
         Interrupted: the disk is full, or an interrupt came; preprocessed clips are kept.
     """
-    mode = current_mode(config)
+    mode = mode or current_mode(config)
     material = read(config, report)
     require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
@@ -73,7 +76,11 @@ def fold_plan(dataset: DataSet, chunk: int) -> FoldPlan:
 
 
 def current_mode(config: Config) -> Mode:
-    """The numeric mode in which this machine trains this configuration."""
+    """The numeric mode in which this machine trains this configuration.
+
+    Raises:
+        ConfigError: a card is asked for, and torch sees none here.
+    """
     import torch
 
     wanted = config.trial.gpus
@@ -85,7 +92,7 @@ def current_mode(config: Config) -> Mode:
             received=f"trial.gpus={wanted}, and no card is visible",
             fix="trial.gpus=0 trains on the CPU; mersearch doctor says what torch sees",
         )
-    return numeric_mode(max(1, int(config.trial.cpus)), config.folds.chunk, config.folds.backend, device)
+    return mode_on(config, device)
 
 
 def shapes_of(config: Config, material: Material) -> Shapes:
@@ -99,32 +106,3 @@ def shapes_of(config: Config, material: Material) -> Shapes:
         action_units=ACTION_UNITS,
         subjects=len(material.micro.subjects),
     )
-
-
-def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
-    """Raise ConfigError unless every choice of the space and every point finds the views and clips it needs."""
-    cls = algorithm_class(config.algorithm.name)
-    curves(cls)
-    present = {*shapes.views, *(("macro",) if macro else ())}
-    variants: list[Mapping[str, Any]] = [{}]
-    for dimension in config.space.parameters:
-        if isinstance(dimension, Choice):
-            variants += [{dimension.path: choice} for choice in dimension.choices]
-    variants += config.search.points
-    for variant in variants:
-        chosen = ", ".join(f"{path}={value}" for path, value in variant.items()) or "the configuration"
-        try:
-            settings = settings_from(cls.Settings, config.with_parameters(variant))
-        except ValueError as error:
-            fix = "leave this option out of the space, or change the settings that it contradicts"
-            raise ConfigError(f"{chosen} cannot be used", received=str(error), fix=fix) from error
-        missing = sorted(cls(settings, shapes).needs() - present)
-        if missing:
-            fixes = {"macro": "give macro=ckplus macro.root=…"}
-            raise ConfigError(
-                f"{config.algorithm.name} needs {' and '.join(missing)}"
-                f"{' clips' if 'macro' in missing else ''}, which the data do not have",
-                received=f"{chosen}; there is {', '.join(sorted(present))}",
-                fix=f"{fixes.get(missing[0], 'prepare that view')}, or turn off the settings that use it "
-                "(see docs/quintuplet.md, 'Without macro clips')",
-            )

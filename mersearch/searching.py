@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from mersearch.ablation import announcement
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
-from mersearch.errors import ConfigError
-from mersearch.opening import Opened, record_turn
+from mersearch.opening import Opened, record_turn, require_room
+from mersearch.planning import Place
+from mersearch.ready import current_mode
 from mersearch.report import write_ablation
 from mersearch.search.address import resolve
 from mersearch.search.asha import Asha
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policy import NoStopping, Policy
+from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
@@ -41,27 +43,39 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
     """
     config, start = opened.config, time.monotonic()
     with opened.run.writer() as writer:
-        _require_room(config, len(writer.state.trials))
+        require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
-        if not now.finished:
+        over = now.finished
+        if not over:
             record_turn(opened, now.folds_done)
             _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
-        say(_last_lines(opened, writer, time.monotonic() - start))
+        say(_last_lines(opened, writer, None if over else time.monotonic() - start))
 
 
-def _require_room(config: Config, trials: int) -> None:
-    if config.search.trials < trials:
-        raise ConfigError(
-            "a run keeps the trials that it has",
-            received=f"search.trials={config.search.trials}, and {trials} were started",
-            fix=f"search.trials={trials} or more; Ctrl-C ends a search early",
-        )
+def place(config: Config, address: str | None) -> Place:
+    """Where a search of `config` would run: its slots, and the numeric mode of its workers.
+
+    Args:
+        config: of the search.
+        address: as for `search`; a cluster is connected to, and a worker of it is asked.
+
+    Raises:
+        ClusterError: Ray cannot be reached, has no room for a trial, or its workers cannot train.
+        ConfigError: as `current_mode`, for this machine.
+    """
+    trial, concurrency, address = config.trial, config.search.concurrency, resolve(address)
+    if address == "local":
+        mode = current_mode(config)
+        return Place(local_slots(trial.cpus, trial.gpus, concurrency).count, mode)
+    with cluster(address, cpus=0) as on:
+        slots = _slots(config, on)
+        return Place(slots.count, workers_mode(config, slots), on.address)
 
 
-def _last_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
+def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
     """What came out: the best trial of a search, the table of an ablation."""
     config = opened.config
     if config.ablation is None:
@@ -71,15 +85,13 @@ def _last_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
     return ["", *lines, *([mark_synthetic(synthetic)] if synthetic else [])]
 
 
-def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str]:
-    """The last lines of a search."""
+def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
+    """The last lines of a search that took `seconds`; None where nothing was left to do."""
     search = opened.config.search
-    best = writer.state.best(search.metric)
     return closing(
         progress(writer.state, metric=search.metric, planned=search.trials),
         run=opened.run.path,
-        metric=search.metric,
-        parameters=best.parameters if best else None,
+        best=writer.state.best(search.metric),
         seconds=seconds,
         synthetic=_synthetic(opened.config),
     )
@@ -97,6 +109,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = _cores(config) if address == "local" else local_cores()
+    say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
         slots = _slots(config, on)
         say([*announcement(config.ablation), *_opening_lines(opened, writer, slots)])

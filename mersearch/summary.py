@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import textwrap
+from datetime import datetime
 from typing import Any
 
 from mersearch.metrics import METRICS, NAMES
 from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
+from mersearch.store.lease import Holder, holder
 
 ROWS = 10
 """Trials that the text names."""
@@ -15,14 +19,17 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """Everything that `status --json` prints."""
     metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
     now = progress(state, metric=metric, planned=planned)
-    best = state.best(metric)
+    best, driver = state.best(metric), holder(run.path)
     return {
         "run": run.name,
         "path": str(run.path),
         "finished": now.finished,
+        "exhausted": now.exhausted,
+        "driver": None if driver is None else dataclasses.asdict(driver),
         "metric": metric,
         "trials": {
             "planned": now.planned,
+            "to_come": now.coming,
             **{name: now.count(name) for name in ("running", "complete", "stopped", "failed")},
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
@@ -47,16 +54,16 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     """The lines that `status` prints, at most 80 columns."""
     found = facts(run, state)
     metric, counts = found["metric"], found["trials"]
-    begun = counts["planned"] - sum(counts[name] for name in ("running", "complete", "stopped", "failed"))
     lines = [
-        f"{run.name}: {'finished' if found['finished'] else 'not finished'}"
-        + (", on synthetic data" if found["synthetic"] else ""),
+        *textwrap.wrap(f"{run.name}: {_stage(found)}", 80, subsequent_indent="  ", break_on_hyphens=False),
+        *(["  data     synthetic"] if found["synthetic"] else []),
         f"  trials   {counts['complete']} complete, {counts['stopped']} stopped early, {counts['failed']} failed, "
-        f"{counts['running']} open, {begun} to come",
+        f"{counts['running']} open, {counts['to_come']} to come",
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
         + (f", {found['folds']['seconds']:.1f} s each" if found["folds"]["seconds"] else ""),
     ]
     now = progress(state, metric=metric, planned=counts["planned"])
+    lines += [f"  {now.shortfall}"] if now.shortfall else []
     lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(state, now, metric)
     lines += ["", f"  {_next(run, found)}"]
     return lines
@@ -72,7 +79,7 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
     best = state.best(metric)
     if best is not None:
-        lines += ["", f"  best: trial {best.number}, " + _scores(best)]
+        lines += ["", f"  best: trial {best.number}, {scores(best)}"]
         lines += ["  (the best of many trials looks better than it is)"]
     return lines
 
@@ -89,12 +96,33 @@ def _line(row: TrialProgress) -> str:
     return f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}"
 
 
-def _scores(trial: Trial) -> str:
+def scores(trial: Trial) -> str:
+    """Every metric of a trial over its finished folds."""
     return ", ".join(f"{NAMES[name]} {METRICS[name](trial.confusions[-1]):.3f}" for name in METRICS)
+
+
+def _stage(found: dict[str, Any]) -> str:
+    if found["finished"]:
+        return "finished"
+    if found["driver"] is None:
+        return "not finished, and nobody works on it"
+    driver = Holder(**found["driver"])
+    return f"running since {_local(driver.since)}, process {driver.pid} on {driver.host}"
+
+
+def _local(since: str) -> str:
+    """A time in UTC as the clock on the wall says it; as it is where it is no time."""
+    try:
+        return f"{datetime.fromisoformat(since).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return since
 
 
 def _next(run: RunDirectory, found: dict[str, Any]) -> str:
     if found["finished"] and found["variants"]:
         return f"table and figure: {run.path / 'ablation.md'}"
-    command = "export" if found["finished"] and found["best"] else "resume"
-    return f"next: mersearch {command} {run.path}"
+    if found["finished"] and found["best"]:
+        return f"next: mersearch export {run.path}"
+    if found["driver"] is not None:
+        return "next: wait; Ctrl-C where it runs stops it, and loses nothing finished"
+    return f"next: mersearch resume {run.path}"

@@ -11,9 +11,10 @@ import pytest
 from mersearch.ablation import FULL, ablation, announcement, require_free
 from mersearch.algorithm import Shapes
 from mersearch.config import Ablation, Config, compose
+from mersearch.config.load import read_back
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.errors import ConfigError
-from mersearch.ready import require_material
+from mersearch.material import require_material
 from tests.config import example
 from tests.config.files import HEAD
 
@@ -62,7 +63,7 @@ def test_the_full_configuration_is_trial_0_and_every_ablation_one_more(
     assert ablation(config, name="other").run.name == "other"
     same = dataclasses.replace(run, search=config.search, run=config.run, ablation=None)
     assert same == config, "nothing else changes"
-    assert Config.from_dict(run.to_dict()) == run
+    assert read_back(run.to_dict()) == run
 
 
 def test_settings_tell_what_is_taken_away(config: Config) -> None:

@@ -17,9 +17,10 @@ from mersearch import cli
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
+from mersearch.numerics import mode_on
 from mersearch.opening import extend, open_run, record_turn
-from mersearch.planning import dry_run
-from mersearch.store import RunDirectory
+from mersearch.planning import Place, dry_run
+from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
     "run.name=one",
@@ -132,6 +133,43 @@ def test_train_writes_weights_that_say_what_they_are(place: Path, monkeypatch: p
     assert compose_stored(metadata["config"]) == compose_stored((place / "runs/one/config.yaml").read_text())
 
 
+def test_a_run_whose_space_is_exhausted_is_finished_and_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    shutil.copytree("runs/one", "runs/small")
+    with RunDirectory.open(place / "runs/small").writer() as writer:
+        writer.append(SpaceExhausted(1))
+    monkeypatch.setattr("mersearch.searching.cluster", None)
+    assert mersearch(monkeypatch, "resume", "small", "search.trials=5") == 0, "Ray is not even asked for"
+    text = capsys.readouterr().out
+    assert "1 trial, nothing was left to do: 1 complete" in text
+    assert "The space has no further configuration: 1 of 5 trials." in text
+    assert mersearch(monkeypatch, "status", "small") == 0
+    text = capsys.readouterr().out
+    assert "small: finished" in text
+    assert "0 to come\n" in text
+    assert "the space has no further configuration: 1 of 5 trials" in text
+
+
+def test_train_and_evaluate_say_first_where_they_write(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    file = place / "best" / "two.yaml"
+    file.parent.mkdir(exist_ok=True)
+    shutil.copyfile(place / "one.yaml", file)
+    data = [f"run.root={place / 'runs'}"]
+    assert mersearch(monkeypatch, "train", str(file), *data) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == f"The model goes to {place / 'best' / 'two.safetensors'}"
+    assert any("training, steps: 5 of 5" in line for line in rest), "two steps of the mask, three of the rest"
+    assert (place / "best" / "two.safetensors").is_file()
+    assert mersearch(monkeypatch, "evaluate", str(file), *data) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"The run goes to {place / 'runs' / 'one'}"
+
+
 def compose_stored(text: str) -> dict[str, object]:
     """Algorithm section of a stored configuration."""
     section: dict[str, object] = yaml.safe_load(text)["algorithm"]
@@ -155,11 +193,44 @@ def test_status_counts_what_the_logs_hold(
 
 def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    text = dry_run(compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"]), 2, quiet)
+    config = compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"])
+    text = dry_run(config, Place(2, mode_on(config, "cpu")), quiet)
     assert max(map(len, text)) <= 80
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
     assert not (place / "runs/planned").exists()
+
+
+def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    config = compose("one.yaml", ["search.trials=3"])
+    here = Place(2, mode_on(config, "cpu"))
+    before = (place / "runs/one/trials.jsonl").read_bytes()
+    text = "\n".join(dry_run(config, here, quiet))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "runs/one exists: launch goes on with it" in text
+    assert "1 of 3 trials over, 0 open; 3 folds" in text
+    assert "at most 6 folds" in text, "two more trials of three folds"
+    assert "the mean so far" in " ".join(text.split())
+    whole = "\n".join(dry_run(compose("one.yaml", ["search.trials=1"]), here, quiet))
+    assert "remains    nothing" in whole
+    assert "time" not in whole
+    with pytest.raises(ConfigError, match="exists with another configuration"):
+        dry_run(compose("one.yaml", ["run.seed=5"]), here, quiet)
+    assert (place / "runs/one/trials.jsonl").read_bytes() == before
+
+
+def test_the_plan_for_a_cluster_names_it_and_says_that_the_time_was_taken_elsewhere(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    config = compose("quintuplet", [*QUICK, "run.name=planned", "trial.gpus=1"])
+    mode = {**mode_on(config, "cpu"), "device": "cuda"}
+    text = " ".join(" ".join(dry_run(config, Place(40, mode, "head:6379"), quiet)).split())
+    assert "40 trial(s) at once on the cluster at head:6379 (cuda)" in text
+    assert "timed on this machine, which is not the cluster" in text
 
 
 def test_data_check_prints_the_table_of_a_synthesized_database(
@@ -168,7 +239,11 @@ def test_data_check_prints_the_table_of_a_synthesized_database(
     monkeypatch.chdir(place)
     assert mersearch(monkeypatch, "data", "synthesize", "out", "--layout", "ckplus", "--subjects", "2") == 0
     assert mersearch(monkeypatch, "data", "check", "ckplus", "out") == 0
-    assert "happiness" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "ckplus (synthetic): " in text
+    assert "happiness" in text
+    assert "!" not in text
+    assert "differ from the published label file" not in text, "nothing is published about invented people"
 
 
 def test_data_check_finds_every_published_clip_in_label_files_of_the_published_size(
@@ -213,7 +288,7 @@ def test_data_that_moved_are_read_again_and_must_be_the_same(
     frame = next(iter(sorted((moved / "Cropped").rglob("*.jpg"))))
     others = sorted(frame.parent.glob("*.jpg"))
     frame.write_bytes(others[-1].read_bytes())
-    with pytest.raises(DataError, match="goes on with the data it was launched with"):
+    with pytest.raises(DataError, match=r"goes on with the data it was launched with[\s\S]*and OpenCV 4"):
         open_run(config, quiet)
 
 

@@ -4,10 +4,13 @@ import dataclasses
 import io
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import rich.console
 
+from mersearch.config import compose
 from mersearch.console import (
     Watching,
     closing,
@@ -19,7 +22,7 @@ from mersearch.console import (
     preparing,
 )
 from mersearch.console.text import duration
-from mersearch.store import Progress, TrialProgress
+from mersearch.store import Progress, Trial, TrialProgress, TrialProposed
 from mersearch.store.records import State
 
 WHY = "place 7 of 7 after 3 folds, the first 4 go on"
@@ -70,9 +73,9 @@ def test_the_table_says_state_folds_score_and_why_of_every_trial() -> None:
         ("0", "complete"), ("1", "stopped"), ("2", "failed"), ("3", "running"), ("4", "running"),
     ]  # fmt: skip
     assert rows[0][-3:] == ["8/8", "0.612", "best"]
-    assert "3/8    0.300 place 7 of 7 after 3 folds" in lines[6]
-    assert "0/8          ValueError: a long story" in lines[7]
-    assert rows[3][-2:] == ["5/8", "0.500"]
+    assert "3/8 0.300 of 3   place 7 of 7 after 3 folds" in lines[6]
+    assert "0/8              ValueError: a long story" in lines[7]
+    assert rows[3][-4:] == ["5/8", "0.500", "of", "5"], "a score of some folds does not look like one of all"
     assert rows[4][-1] == "0/8"
 
 
@@ -129,6 +132,7 @@ def test_where_no_terminal_is_every_event_is_one_plain_line_with_the_time() -> N
         watch.notice("trial 0: its worker died")
         watch.update(progress(row(0, "stopped", 3, 0.3)))
     assert file.getvalue().splitlines() == [
+        "03:04:05  starting workers…",
         "03:04:05  trial 0 started",
         "03:04:05  trial 0: its worker died",
         f"03:04:05  trial 0 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
@@ -156,6 +160,9 @@ def test_on_a_terminal_the_table_is_drawn_at_every_event_and_four_times_a_second
     assert drawn == [True, False, False, True, False, True]
     text = file.getvalue()
     assert "left about 1:30" in text
+    assert text.index("starting workers…") < text.index("1 running"), "the screen is not blank at the start"
+    assert "1 running, 0 complete, 0 stopped early, waiting for the first fold" in text
+    assert "waiting" not in text.rpartition("1 of 10 trials over")[2]
     assert "elapsed 0:31   left about 0:59" in text
     assert "best uf1 0.750 (trial 0)" in text.rpartition("1 of 10 trials over")[2]
     assert "\x1b[2K" in text, "redrawn in place"
@@ -172,33 +179,69 @@ def test_the_first_words_say_how_much_where_to_and_that_data_are_synthetic() -> 
     assert "synthetic" not in "".join(again)
 
 
+def winner(parameters: dict[str, Any]) -> Trial:
+    """Trial 0, complete: 3 of 4 clips of one class right, 1 of 2 of the other."""
+    return Trial(TrialProposed(0, parameters, 0), "", np.array([[[0, 0], [0, 0]], [[3, 1], [1, 1]]]))
+
+
 def test_the_last_words_name_the_best_configuration_where_it_is_and_what_comes_next() -> None:
-    parameters = {"algorithm.train.lr": 0.00123456, "algorithm.views": "both", "algorithm.flow": True}
-    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200, synthetic=("casme2",))
-    assert lines[1:9] == [
+    parameters = {
+        "algorithm.views": "both",
+        "algorithm.train.lr": 0.00123456,
+        "algorithm.train.decay": None,
+        "algorithm.mask.finetune": True,
+        "algorithm.train.steps": 40,
+    }
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200, synthetic=("casme2",))
+    uf1 = (2 * 3 / (2 * 3 + 1 + 1) + 2 * 1 / (2 * 1 + 1 + 1)) / 2
+    uar, accuracy = (3 / 4 + 1 / 2) / 2, 4 / 6
+    assert lines[1:10] == [
         "5 trials in 3:20: 1 complete, 1 stopped early, 1 failed",
-        "Best: trial 0, uf1 0.612 over all 8 subjects",
+        f"Best: trial 0, UF1 {uf1:.3f}, UAR {uar:.3f}, accuracy {accuracy:.3f} over all 8 subjects",
         "(the best of many trials looks better than it is)",
-        "  algorithm.train.lr  0.001235",
-        "  algorithm.views     both",
-        "  algorithm.flow      True",
+        "  algorithm  views both",
+        "  train      lr 0.00123, decay null, steps 40",
+        "  mask       finetune true",
         "Everything is in runs/quintuplet",
         "Next:",
+        "  mersearch export runs/quintuplet",
     ]
-    assert lines[9:11] == ["  mersearch export runs/quintuplet", "  mersearch status runs/quintuplet"]
-    assert lines[11] == mark_synthetic(("casme2",))
+    assert lines[10:] == ["  mersearch status runs/quintuplet", mark_synthetic(("casme2",))]
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
 
 
-def test_the_last_words_do_not_push_the_table_off_the_screen() -> None:
-    parameters = {f"algorithm.x{k}": k for k in range(34)}
-    lines = closing(FULL, run=RUN, metric="uf1", parameters=parameters, seconds=200)
-    assert "  and 26 more, which the export holds too" in lines
-    assert len(lines) < 20
+def test_all_searched_parameters_of_the_shipped_space_are_listed_on_one_screen() -> None:
+    space = compose("quintuplet").space
+    parameters = {dimension.path: 0.0123456 for dimension in space.parameters}
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200)
+    text = " ".join(lines)
+    assert all(f"{path.rpartition('.')[2]} 0.0123" in text for path in parameters)
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 24
+
+
+def test_what_does_not_fit_into_fifteen_lines_is_left_to_the_export() -> None:
+    parameters = {f"algorithm.part{k}.x": k for k in range(34)}
+    lines = closing(FULL, run=RUN, best=winner(parameters), seconds=200)
+    assert len([line for line in lines if line.startswith("  part")]) == 14
+    assert "  and 20 more, which the export holds too" in lines
+    just = closing(FULL, run=RUN, best=winner(dict(list(parameters.items())[:15])), seconds=200)
+    assert not any("more" in line for line in just)
+
+
+def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
+    whole = dataclasses.replace(FULL, exhausted=True)
+    why = "the space has no further configuration: 5 of 10 trials"
+    assert picture(whole)[0].strip() == "quintuplet: 3 of 10 trials over, the space has no more"
+    assert events(FULL, whole, "uf1") == [why]
+    assert events(whole, dataclasses.replace(whole, remaining=1.0), "uf1") == []
+    lines = closing(whole, run=RUN, best=winner({}), seconds=None)
+    assert lines[1].startswith("5 trials, nothing was left to do: ")
+    assert lines[2] == f"T{why[1:]}."
 
 
 def test_without_a_complete_trial_there_is_nothing_to_export() -> None:
-    lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, metric="uf1", parameters=None, seconds=1)
+    lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, best=None, seconds=1)
     assert "No trial has all folds, so there is no best configuration yet." in lines
     assert not any("export" in line for line in lines)
 
@@ -208,11 +251,11 @@ def test_preparations_are_logged_by_quarters_where_no_terminal_is() -> None:
     with preparing(file) as report:
         for done in range(1, 9):
             report("preprocessing clips", done, 8)
-        report("nothing", 0, 0)
+        report("reading casme2", 0, 0)
     said = [line[10:] for line in file.getvalue().splitlines()]
     assert said == [
         *(f"preprocessing clips: {done} of 8" for done in (1, 2, 4, 6, 8)),
-        "nothing: 0 of 0",
+        "reading casme2…",
     ]
 
 
@@ -221,7 +264,9 @@ def test_preparations_are_bars_on_a_terminal_one_per_task() -> None:
     file = io.StringIO()
     with preparing(file) as report:
         report("writing synthetic casme2", 30, 30)
+        report("reading casme2", 0, 0)
         report("preprocessing clips", 3, 30)
+    assert "reading casme2…" in file.getvalue()
     last = file.getvalue().rpartition("writing synthetic casme2")[2].splitlines()
     assert "30/30" in last[0]
     assert "preprocessing clips" in last[1]

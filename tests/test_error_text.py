@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from mersearch.console.errors import text
-from mersearch.errors import ConfigError, RunError, Several
+from mersearch.errors import ConfigError, RunError, Several, Stopped
 
 PATH = "/data/" + "a-long/path-with-hyphens/" * 5 + "file.yaml"
 
@@ -10,6 +10,14 @@ def test_rule_received_and_fix_have_a_line_each() -> None:
     error = RunError("a rule", received="a thing", fix="do this")
     assert text(error) == "error: a rule\n  received: a thing\n  fix: do this"
     assert text(RunError("a rule")) == "error: a rule"
+
+
+def test_a_stop_that_the_user_wanted_is_one_plain_line_and_no_error() -> None:
+    stopped = Stopped("everything finished is kept", received="SIGINT", fix="mersearch resume runs/x goes on")
+    assert text(stopped) == "stopped (SIGINT): everything finished is kept; mersearch resume runs/x goes on"
+    plain = Stopped("everything finished is kept", fix="the same command goes on")
+    assert text(plain) == "stopped: everything finished is kept; the same command goes on"
+    assert stopped.exit_code == 3
 
 
 def test_long_parts_are_wrapped_and_hang() -> None:

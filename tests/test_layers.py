@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.config",
     ),
     ("mersearch.training", "mersearch.store"),
-    ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
+    ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening",),
     (
@@ -34,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.planning",
         "mersearch.report",
         "mersearch.summary",
+        "mersearch.timing",
     ),
     ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
     ("mersearch.cli",),
@@ -64,10 +66,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(file: Path) -> set[str]:
-    """Every module that the file imports anywhere, relative imports not used in this project."""
+def imports(file: Path, types: bool = True) -> set[str]:
+    """Every module that the file imports anywhere (relative imports are not used); if asked, not for types alone."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    if not types:
+        tree.body = [node for node in tree.body if ast.unparse(node).partition(":")[0] != "if TYPE_CHECKING"]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -96,6 +101,18 @@ def test_a_module_imports_only_its_own_layer_and_those_below(module: str, file: 
         elif module not in FREE:
             assert not imported.startswith("trainables"), f"{module} imports {imported} instead of by name"
             assert layer(imported) <= layer(module), f"{module} imports {imported}"
+
+
+def test_no_two_modules_import_each_other_also_not_by_way_of_others() -> None:
+    known = modules()
+    graph = {
+        module: {name for name in imports(file, types=False) & known.keys() if not under(module, name)}
+        for module, file in known.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" ← ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("dependency", DOORS)

@@ -35,7 +35,7 @@ def two(tiny: Tiny) -> RunDirectory:
         command.at(lambda: tiny.lines("two", "folds.jsonl") >= 6)
         command.interrupt()
         said = command.ended(expected=3)
-    assert "go on with: mersearch resume runs/two" in said
+    assert "mersearch resume runs/two goes on" in said
     assert "Going on: " in tiny.do("resume", "two")
     return tiny.run("two")
 

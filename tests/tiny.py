@@ -22,6 +22,37 @@ CHANGING = ("time", "seconds", "node", "attempt")
 """Fields of a log line that say when and where, not what."""
 
 
+BASE: dict[str, Any] = {
+    "defaults": [
+        {"data": "casme2"},
+        {"macro": "ckplus"},
+        {"preprocess": "small"},
+        {"algorithm": "quintuplet"},
+        "_self_",
+    ],
+    "data": {"root": "casme2"},
+    "macro": {"root": "ckplus"},
+    "preprocess": {"frames": 2, "size": 16, "flow_size": 32},
+    "trial": {"gpus": 0},
+    "search": {"concurrency": 1},
+    "algorithm": {
+        "mask": {"steps": 2, "width": 4, "batch": 4},
+        "encoder": {"width": 4, "dim": 8},
+        "attention": {"heads": 2},
+        "batch": {"quintuplets": 2},
+    },
+}
+"""The smallest configuration that exercises everything, over databases in `casme2` and `ckplus`."""
+
+
+def merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """`more` put into `values`, section by section; neither is changed."""
+    return values | {
+        key: merged(values[key], value) if isinstance(value, dict) and key in values else value
+        for key, value in more.items()
+    }
+
+
 @dataclass(frozen=True)
 class Tiny:
     """A folder with two databases, the search space `tiny.yaml` and the runs over it."""
@@ -66,26 +97,10 @@ def _space() -> dict[str, Any]:
         return {**keys, "why": "Wide enough that trials differ."}
 
     macro = "algorithm.quintuplet.macro"
-    return {
-        "defaults": [
-            {"data": "casme2"},
-            {"macro": "ckplus"},
-            {"preprocess": "small"},
-            {"algorithm": "quintuplet"},
-            "_self_",
-        ],
+    more = {
         "run": {"seed": 3},
-        "data": {"root": "casme2"},
-        "macro": {"root": "ckplus"},
-        "preprocess": {"frames": 2, "size": 16, "flow_size": 32, "cache": "cache"},
-        "trial": {"gpus": 0},
-        "search": {"trials": TRIALS, "min_peers": 1, "rungs": [0.5], "concurrency": 1},
-        "algorithm": {
-            "mask": {"steps": 2, "width": 4, "batch": 4},
-            "encoder": {"width": 4, "dim": 8},
-            "attention": {"heads": 2},
-            "batch": {"quintuplets": 2},
-        },
+        "preprocess": {"cache": "cache"},
+        "search": {"trials": TRIALS, "min_peers": 1, "rungs": [0.5]},
         "space": {
             "algorithm": {
                 "train": {
@@ -99,6 +114,7 @@ def _space() -> dict[str, Any]:
             }
         },
     }
+    return merged(BASE, more)
 
 
 def log(run: RunDirectory, name: str) -> list[dict[str, Any]]:

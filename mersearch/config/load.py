@@ -48,6 +48,20 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
 KEYS = (*SECTIONS, "algorithm", "space", "fixed", "ablation", "exported")
 
 
+def read_back(values: Mapping[str, Any], file: Path | str = "config.yaml") -> Config:
+    """The configuration that `Config.to_dict` gave, validated again.
+
+    Args:
+        values: Nested plain values.
+        file: Where they were read; errors name it, with lines if it can be read.
+
+    Raises:
+        ConfigError: One rule is broken.
+        Several: More than one is.
+    """
+    return load(values, Sources.of_file(Path(file)))
+
+
 def load(
     values: Mapping[str, Any],
     sources: Sources,

@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from mersearch.data.preprocess import Preprocess
@@ -42,8 +41,8 @@ class Synthetic:
     subjects: int = field(default=8, metadata={"ge": 2})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})
-    clips: int | None = field(default=None, metadata={"ge": 1})
-    """Number of clips; null = in proportion to the real database."""
+    clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
+    """Number of clips; auto = in proportion to the real database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,23 +192,6 @@ class Config:
         if self.fixed:
             plain["fixed"] = list(self.fixed)
         return plain
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, file: Path | str = "config.yaml") -> Config:
-        """The configuration that `to_dict` gave, validated again.
-
-        Args:
-            values: Nested plain values.
-            file: Where they were read; errors name it, with lines if it can be read.
-
-        Raises:
-            ConfigError: One rule is broken.
-            Several: More than one is.
-        """
-        from mersearch.config.load import load
-        from mersearch.config.sources import Sources
-
-        return load(values, Sources.of_file(Path(file)))
 
     def with_parameters(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """The algorithm's settings with the parameters of a trial put in (`algorithm.x.y` → value).

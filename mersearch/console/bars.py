@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mersearch.console.screen import Screen
 from mersearch.store import Progress as SearchProgress
 
 Report = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, and out of how much."""
+"""What is being done, how much of it is done, and out of how much; out of 0 where nothing is counted."""
 
 
 @contextmanager
@@ -26,6 +34,8 @@ def preparing(file: TextIO | None = None) -> Iterator[Report]:
         TextColumn("{task.description:28}"),
         BarColumn(24),
         MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=screen.rich) as bars:
@@ -46,6 +56,9 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
+        if not total:
+            self._bars.console.print(f"{what}…")
+            return
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)
@@ -57,7 +70,10 @@ class _Quarters:
         self._said: dict[str, int] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        quarter = 4 * done // max(1, total)
+        if not total:
+            self._screen.log(f"{what}…")
+            return
+        quarter = 4 * done // total
         if quarter > self._said.get(what, -1):
             self._said[what] = quarter
             self._screen.log(f"{what}: {done} of {total}")

@@ -6,7 +6,7 @@ import re
 import shutil
 import textwrap
 
-from mersearch.errors import MersearchError, Several
+from mersearch.errors import MersearchError, Several, Stopped
 
 WIDEST = 100
 """Columns of a line, on a terminal that is wide enough."""
@@ -25,6 +25,9 @@ def text(error: MersearchError, width: int | None = None) -> str:
     columns = width or min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
     if isinstance(error, Several):
         return "\n".join(text(single, columns) for single in error.errors)
+    if isinstance(error, Stopped):
+        by = f" ({error.received})" if error.received else ""
+        return "\n".join(_filled(f"stopped{by}:\0{error.rule}; {error.fix}", HANGING, columns))
     parts = (("error", error.rule), ("  received", error.received), ("  fix", error.fix))
     lines = [line for title, said in parts if said for line in _wrapped(title, said, columns)]
     return "\n".join(lines)

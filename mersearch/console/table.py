@@ -13,32 +13,47 @@ from mersearch.store import Progress, TrialProgress
 ROWS = 12
 """Trials shown, besides running ones."""
 STYLES = {"running": "cyan", "complete": "green", "stopped": "yellow", "failed": "red"}
-WIDTHS = {"trial": 5, "state": 8, "bar": 16, "folds": 7, "score": 8}
+WIDTHS = {"trial": 5, "state": 8, "bar": 16, "folds": 7, "score": 12}
 
 
 def dashboard(
-    progress: Progress, *, name: str, metric: str, elapsed: float, left: float | None, rows: int = ROWS
+    progress: Progress,
+    *,
+    name: str,
+    metric: str,
+    elapsed: float,
+    left: float | None,
+    rows: int = ROWS,
+    starting: bool = False,
 ) -> RenderableType:
     """The whole picture, at most as wide as the terminal.
 
     Args:
         progress: what to show.
         name: of the run.
-        metric: heads the column of scores: partial while a trial runs or where it was stopped.
+        metric: heads the column of scores; one that not all folds are in is dim, with their number.
         elapsed: seconds since the command started.
         left: expected seconds to the end, if known.
         rows: trials shown, besides running ones.
+        starting: no fold has come in yet since the command started.
     """
-    return Group(*_heading(progress, name, metric, elapsed, left), _table(progress, metric, rows))
+    heading = _heading(progress, name, metric, elapsed, left, starting)
+    return Group(*heading, _table(progress, metric, rows))
 
 
-def _heading(progress: Progress, name: str, metric: str, elapsed: float, left: float | None) -> list[Text]:
+def _heading(
+    progress: Progress, name: str, metric: str, elapsed: float, left: float | None, starting: bool
+) -> list[Text]:
     over = len(progress.trials) - progress.count("running")
     best = "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
+    limit = ", the space has no more" if progress.shortfall else ""
+    wait = ", waiting for the first fold" if starting else ""
     end = "" if left is None else f"   left about {duration(left)}"
     return [
-        Text(f"{name}: {over} of {progress.planned} trials over", "bold", no_wrap=True, overflow="crop"),
-        Text(f"{progress.count('running')} running, {counts(progress)}", no_wrap=True, overflow="crop"),
+        Text(
+            f"{name}: {over} of {progress.planned} trials over{limit}", "bold", no_wrap=True, overflow="crop"
+        ),
+        Text(f"{progress.count('running')} running, {counts(progress)}{wait}", no_wrap=True, overflow="crop"),
         Text(
             f"elapsed {duration(elapsed)}{end}   best {metric} {best}",
             no_wrap=True,
@@ -54,7 +69,7 @@ def _table(progress: Progress, metric: str, rows: int) -> Table:
     table.add_column("state", width=WIDTHS["state"])
     table.add_column("folds", width=WIDTHS["bar"])
     table.add_column("", justify="right", width=WIDTHS["folds"])
-    table.add_column(metric, justify="right", width=WIDTHS["score"])
+    table.add_column(metric, width=WIDTHS["score"])
     table.add_column("", ratio=1, no_wrap=True, overflow="crop")
     shown = progress.trials[-rows:] if rows else ()
     for trial in (*_earlier(progress, len(shown)), *shown):
@@ -74,9 +89,17 @@ def _row(trial: TrialProgress, folds: int, best: bool) -> tuple[RenderableType, 
         Text(trial.state, STYLES[trial.state]),
         ProgressBar(total=folds, completed=trial.folds, width=WIDTHS["bar"], finished_style="green"),
         f"{trial.folds}/{folds}",
-        "" if trial.score is None else f"{trial.score:.3f}",
+        _score(trial, folds),
         Text("best" if best else _reason(trial), "green" if best else "dim"),
     )
+
+
+def _score(trial: TrialProgress, folds: int) -> Text:
+    """A score of all folds as it is; of fewer, dim and with their number, since the two do not compare."""
+    if trial.score is None:
+        return Text()
+    whole = trial.folds == folds
+    return Text(f"{trial.score:.3f}") if whole else Text(f"{trial.score:.3f} of {trial.folds}", "dim")
 
 
 def _reason(trial: TrialProgress) -> str:

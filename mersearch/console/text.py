@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mersearch.store import Progress, TrialProgress
+from mersearch.store import Progress, Trial, TrialProgress
+from mersearch.summary import scores
 
-LISTED = 8
-"""Parameters of the best configuration that the last words list."""
+WIDTH = 80
+LISTED = 15
+"""Lines that the parameters of the best configuration may take."""
+ROOT = "algorithm."
+"""What the paths of searched parameters begin with."""
 
 
 def duration(seconds: float) -> str:
@@ -34,7 +39,8 @@ def events(before: Progress | None, after: Progress, metric: str) -> list[str]:
         if old == trial or (before is None and trial.state != "running"):
             continue
         lines.append(f"trial {trial.trial} {_event(old, trial, after, metric)}")
-    return lines
+    news = after.shortfall and not (before and before.shortfall)
+    return [*lines, after.shortfall] if news else lines
 
 
 def _event(old: TrialProgress | None, trial: TrialProgress, after: Progress, metric: str) -> str:
@@ -79,9 +85,8 @@ def closing(
     progress: Progress,
     *,
     run: Path,
-    metric: str,
-    parameters: Mapping[str, Any] | None,
-    seconds: float,
+    best: Trial | None,
+    seconds: float | None,
     synthetic: Sequence[str] = (),
 ) -> list[str]:
     """The last lines of a search.
@@ -89,19 +94,20 @@ def closing(
     Args:
         progress: of the finished search.
         run: the run directory, as the user may type it.
-        metric: what was maximised.
-        parameters: of the best complete trial, the first `LISTED` are shown; None without one.
-        seconds: wall-clock time of this command.
+        best: the best complete trial; None without one.
+        seconds: wall-clock time of this command; None where nothing was left to do.
         synthetic: databases that were generated.
     """
-    lines = ["", f"{len(progress.trials)} trials in {duration(seconds)}: {counts(progress)}"]
-    if progress.best is None or parameters is None:
+    took = ", nothing was left to do" if seconds is None else f" in {duration(seconds)}"
+    trials = len(progress.trials)
+    lines = ["", f"{trials} trial{'s' if trials != 1 else ''}{took}: {counts(progress)}"]
+    lines += [_sentence(progress.shortfall)] if progress.shortfall else []
+    if best is None:
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
-        number, score = progress.best
-        lines += [f"Best: trial {number}, {metric} {score:.3f} over all {progress.folds} subjects"]
-        lines += [CAUTION, *_listed(parameters)]
-    lines += [f"Everything is in {run}", *_next(run, progress.best is not None)]
+        lines += [f"Best: trial {best.number}, {scores(best)} over all {progress.folds} subjects"]
+        lines += [CAUTION, *_listed(best.parameters)]
+    lines += [f"Everything is in {run}", *_next(run, best is not None)]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines
@@ -118,11 +124,25 @@ def mark_synthetic(databases: Sequence[str]) -> str:
 
 
 def _listed(parameters: Mapping[str, Any]) -> list[str]:
-    shown = dict(list(parameters.items())[:LISTED])
-    width = max((len(path) for path in shown), default=0)
-    lines = [f"  {path:{width}}  {_value(value)}" for path, value in shown.items()]
-    more = len(parameters) - len(shown)
-    return [*lines, f"  and {more} more, which the export holds too"] if more else lines
+    """The searched parameters by section, which stands in front; those that do not fit are counted."""
+    sections: dict[str, list[str]] = {}
+    for path, value in parameters.items():
+        section, _, name = path.removeprefix(ROOT).rpartition(".")
+        sections.setdefault(section or ROOT[:-1], []).append(f"{name}\0{_value(value)}")
+    width = max((len(section) for section in sections), default=0)
+    lines: list[str] = []
+    left = len(parameters)
+    for section, entries in sections.items():
+        hanging = " " * (width + 4)
+        first = f"  {section:{width}}  "
+        wrapped = textwrap.wrap(
+            ", ".join(entries), WIDTH, initial_indent=first, subsequent_indent=hanging, break_long_words=False
+        )
+        if len(lines) + len(wrapped) >= LISTED and left > len(entries):
+            return [*lines, f"  and {left} more, which the export holds too"]
+        lines += [line.replace("\0", " ") for line in wrapped]
+        left -= len(entries)
+    return lines
 
 
 def _next(run: Path, best: bool) -> list[str]:
@@ -130,5 +150,12 @@ def _next(run: Path, best: bool) -> list[str]:
     return ["Next:", *export, f"  mersearch status {run}"]
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """As in YAML, with three digits."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Self, TextIO
 
 from rich.live import Live
+from rich.text import Text
 
 from mersearch.console.screen import Screen
 from mersearch.console.table import ROWS, dashboard
@@ -16,6 +17,8 @@ from mersearch.store import Progress
 
 PERIOD = 0.25
 """Seconds between two pictures when nothing happens."""
+STARTING = "starting workers…"
+"""Shown until the first trial is handed out."""
 AROUND = 8
 """Lines of a terminal that are not trials."""
 
@@ -45,10 +48,14 @@ class Watching:
         self._live = Live(console=self._screen.rich, auto_refresh=False) if self._screen.live else None
         self._start = self._event = self._drawn = clock()
         self._last: Progress | None = None
+        self._folds: int | None = None
 
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
+            self._live.update(Text(STARTING), refresh=True)
+        else:
+            self._screen.log(STARTING)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -70,6 +77,8 @@ class Watching:
 
     def _draw(self, live: Live, progress: Progress) -> None:
         now = self._clock()
+        if self._folds is None:
+            self._folds = progress.folds_done
         if progress is not self._last:
             self._event = now
         elif now - self._drawn < PERIOD:
@@ -85,6 +94,7 @@ class Watching:
                 elapsed=now - self._start,
                 left=left,
                 rows=rows,
+                starting=progress.folds_done == self._folds and not progress.finished,
             ),
             refresh=True,
         )

@@ -7,8 +7,10 @@
                  lock         held by the process that prepares
     <root>/frames.json        content hashes of frames, by path, size and time of change
 
-The key is a SHA-256 over the clips with their labels, the content of the frames that are used, the parameters, and
-the code that turns one into the other. Micro and macro clips have a key each.
+The key is a SHA-256 over the clips with their labels, the content of the frames that are used, the parameters, the
+versions of preprocessing and of OpenCV, and the source code that turns one into the other. The digest of the data,
+which a run is tied to, leaves out the source code only, so that an edit that changes no array ends no run. Micro and
+macro clips have a key each.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from mersearch.data.cache_rows import Rows, complete
 from mersearch.data.cache_workers import computed
 from mersearch.data.table import Note
 from mersearch.disk import is_full
-from mersearch.errors import DataError, Interrupted
+from mersearch.errors import DataError, Interrupted, Stopped
 
 
 def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None:
@@ -37,7 +37,10 @@ def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None
     try:
         _fill(plan, workers, report)
     except KeyboardInterrupt as error:
-        raise _stopped(plan, kept, "an interrupt", "run the command again to go on") from error
+        raise Stopped(
+            f"{kept} of {len(plan.clips)} clips of {plan.index.database} are preprocessed, and kept",
+            fix="the same command goes on",
+        ) from error
     except BrokenProcessPool as error:
         fix = "run the command again to go on, with fewer workers if memory was short"
         raise _stopped(plan, kept, "a worker process died", fix) from error

@@ -37,7 +37,7 @@ class Index:
 
     key: str
     digest: str
-    """SHA-256 over ids, subjects, labels, contents and parameters; not over code."""
+    """SHA-256 over ids, subjects, labels, contents, parameters, and the versions of preprocessing and of OpenCV."""
     database: str
     kind: Kind
     settings: Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 
@@ -17,7 +17,9 @@ from mersearch.data.table import Clip, Database
 from mersearch.errors import DataError
 from mersearch.seeds import digest
 
-CODE = ("align.py", "arrays.py", "flow.py", "frames.py", "haar.py", "images.py")
+CACHE: Final = 1
+"""Version of preprocessing: raised, with a line in CHANGELOG, when the same frames become other arrays."""
+CODE: Final = ("align.py", "arrays.py", "flow.py", "frames.py", "haar.py", "images.py")
 """Modules that decide the bytes of a cache: a change in any of them prepares anew."""
 
 
@@ -54,8 +56,9 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         "classes": list(database.classes),
         "clips": [_facts(entry) for entry in entries],
         "settings": applied,
+        "preprocessing": {"version": CACHE, "opencv": cv2.__version__},
     }
-    key = digest({"data": data, "code": code_version(), "opencv": cv2.__version__})
+    key = digest({"data": data, "code": code_version()})
     index = Index(
         key=key,
         digest=digest(data),

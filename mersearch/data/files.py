@@ -25,6 +25,15 @@ MARKS: dict[str, tuple[str, str]] = {
 """Reader → title of its database, and what lies in its root (lower case)."""
 
 
+ABOUT = "truth/about.json"
+"""What a synthetic database has below its root, and no real one."""
+
+
+def is_synthetic(root: Path) -> bool:
+    """Whether mersearch wrote this database."""
+    return (root / ABOUT).is_file()
+
+
 def open_root(root: Path, title: str) -> Path:
     """The root of a database, which is a folder that holds something.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from mersearch.errors import ClusterError, Interrupted
+from mersearch.errors import ClusterError, Interrupted, Stopped
 from mersearch.search.events import Events
 from mersearch.search.session import Proposal, Session
 from mersearch.search.worker import Report
@@ -47,13 +47,20 @@ class Bridge:
         events: TensorBoard curves.
         watcher: shows the search.
         interrupted: name of the signal that arrived, empty while none has.
+        lost: name of the part of Ray that has ended, empty while none has.
     """
 
     def __init__(
-        self, session: Session, run: Path, events: Events, watcher: Watcher, interrupted: Callable[[], str]
+        self,
+        session: Session,
+        run: Path,
+        events: Events,
+        watcher: Watcher,
+        interrupted: Callable[[], str],
+        lost: Callable[[], str] = str,
     ) -> None:
         self._session, self._run, self._events = session, run, events
-        self._watcher, self._interrupted = watcher, interrupted
+        self._watcher, self._interrupted, self._lost = watcher, interrupted, lost
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
         self._remarked: set[str] = set()
@@ -114,9 +121,13 @@ class Bridge:
         """Called about ten times a second, between events."""
         with self._leaving():
             if name := self._interrupted():
+                raise Stopped(
+                    "everything finished is kept", received=name, fix=f"mersearch resume {self._run} goes on"
+                )
+            if name := self._lost():
                 raise Interrupted(
-                    "stopped; everything finished is kept",
-                    received=name,
+                    "Ray ended under the search; everything finished is kept",
+                    received=f"its {name} is gone, killed or out of memory",
                     fix=f"go on with: mersearch resume {self._run}",
                 )
             self._watcher.update(self._progress)

@@ -50,7 +50,7 @@ def run_search(
     events = Events(run, metric)
     try:
         with _signals() as arrived:
-            bridge = Bridge(session, run, events, watcher, lambda: arrived[0] if arrived else "")
+            bridge = Bridge(session, run, events, watcher, lambda: arrived[0] if arrived else "", on.lost)
             _fit(bridge, payload, on, slots)
     except Leave as leave:
         raise leave.error from None

@@ -39,6 +39,8 @@ QUIET: Final = {  # some of it is read when Ray is imported
 }
 IMPATIENT: Final = {"RAY_NUM_REDIS_GET_RETRIES": "1", "RAY_py_gcs_connect_timeout_s": "10"}
 """Another service at the address is noticed within half a minute instead of a quarter of an hour."""
+NEEDED: Final = {"gcs_server", "raylet"}
+"""Processes without which a Ray cannot go on."""
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -58,6 +60,19 @@ class Cluster:
     private: bool
     cpus: float
     gpus: float
+
+    def lost(self) -> str:
+        """What of a private Ray has ended under this process; empty while all of it runs, and for other clusters.
+
+        Ray itself ends this process some time later (after 15 s without its raylet, 60 s without its GCS), with
+        exit code 1 and past every handler, as it does at once where they end while it connects: then too, `resume`
+        goes on with everything that was finished.
+        """
+        import ray
+
+        node = ray._private.worker._global_node if self.private else None
+        names = {name for name, _ in node.dead_processes()} if node is not None else set()
+        return " and ".join(sorted(names & NEEDED))
 
 
 @contextmanager
@@ -128,7 +143,7 @@ def _started(address: str, folder: Path, options: Mapping[str, Any]) -> Cluster:
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         resources = ray.cluster_resources()
         found = context.address_info["address"]
-    except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # plain ones among them, as where the raylet ends while it starts
         raise _refused(address, error) from error
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
     return Cluster(found, folder, address == "local", cpus, gpus)

@@ -21,6 +21,7 @@ from mersearch.store import (
     Parameters,
     Progress,
     RunWriter,
+    SpaceExhausted,
     Trial,
     TrialEnded,
     TrialProposed,
@@ -53,7 +54,8 @@ class Session:
     The first trials are the given points; what a point leaves open is drawn as for any other trial.
 
     No configuration is run twice: where the sampler proposes one that was there before, others are drawn at random.
-    Where none of them is new either, the space is exhausted and the search ends with fewer trials than asked for.
+    Where none of them is new either, the space is exhausted, the run notes that, and the search ends with fewer
+    trials than asked for.
 
     Args:
         writer: the writing end of the run.
@@ -89,7 +91,7 @@ class Session:
         self._writer, self._state = writer, writer.state
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
-        self._slots, self._points, self._clock, self._exhausted = slots, points, clock, False
+        self._slots, self._points, self._clock = slots, points, clock
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
 
@@ -100,8 +102,8 @@ class Session:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the space has no further configuration; known once `next_trial` has looked for one."""
-        return self._exhausted
+        """Whether the space has no further configuration; stored once `next_trial` has looked for one in vain."""
+        return self._state.exhausted
 
     def next_trial(self) -> Proposal | None:
         """The lowest unfinished trial of the last driver, else a new one; None when there is none."""
@@ -110,11 +112,11 @@ class Session:
             if trial.state == "running" and self._judge(trial):
                 return Proposal(trial.number, trial.parameters, trial.done)
         number = len(self._state.trials)
-        if number >= self._trials or self._exhausted:
+        if number >= self._trials or self._state.exhausted:
             return None
         drawn = self._draw(number)
         if drawn is None:
-            self._exhausted = True
+            self._writer.append(SpaceExhausted(number, self._clock()))
             return None
         parameters, seed = drawn
         self._writer.append(TrialProposed(number, parameters, seed, self._clock()))
@@ -179,8 +181,7 @@ class Session:
 
     def progress(self) -> Progress:
         """Where the search stands."""
-        planned = len(self._state.trials) if self._exhausted else self._trials
-        return progress(self._state, metric=self._metric, planned=planned, slots=self._slots)
+        return progress(self._state, metric=self._metric, planned=self._trials, slots=self._slots)
 
     def _judge(self, trial: Trial) -> bool:
         """Make the verdicts that are due, in order; whether the trial goes on."""

@@ -3,7 +3,14 @@
 from mersearch.store.directory import PROTOCOL, RunDirectory, is_run, runs
 from mersearch.store.plan import FoldPlan
 from mersearch.store.progress import Progress, TrialProgress, progress
-from mersearch.store.records import FoldRecord, Parameters, TrialEnded, TrialProposed, Verdict
+from mersearch.store.records import (
+    FoldRecord,
+    Parameters,
+    SpaceExhausted,
+    TrialEnded,
+    TrialProposed,
+    Verdict,
+)
 from mersearch.store.state import RunState, Trial, configuration, predictions
 from mersearch.store.writer import RunWriter, maps_path
 
@@ -16,6 +23,7 @@ __all__ = [
     "RunDirectory",
     "RunState",
     "RunWriter",
+    "SpaceExhausted",
     "Trial",
     "TrialEnded",
     "TrialProgress",

@@ -12,6 +12,8 @@ import json
 import os
 import secrets
 import threading
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,30 @@ EXPIRES: Final = 60.0
 RENEWED: Final = 10.0
 """Seconds between renewals."""
 ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that works on a run, as far as it is known."""
+
+    pid: str
+    host: str
+    since: str
+    """ISO 8601, UTC."""
+
+
+def holder(run: Path) -> Holder | None:
+    """Who works on a run now; None where nobody does.
+
+    Reads only, so an owner on another host is judged by the local clock: it is gone `EXPIRES` seconds after its last
+    renewal, give or take what the clocks differ.
+    """
+    folder = run / ".lease"
+    try:
+        last = max(_generations(folder), default=0)
+        return _holder(folder / str(last), time.time()) if last else None
+    except OSError:
+        return None
 
 
 class Lease:
@@ -84,8 +110,8 @@ def _acquire(folder: Path, run: Path) -> Path:
         for _ in range(ATTEMPTS):
             now = _announce(mine)
             last = max(_generations(folder), default=0)
-            if last and (holder := _holder(folder / str(last), now)) is not None:
-                raise _in_use(holder, run)
+            if last and (other := _holder(folder / str(last), now)) is not None:
+                raise _in_use(other, run)
             path = folder / str(last + 1)
             if _link(mine, path) and max(_generations(folder)) == last + 1:
                 for older in _generations(folder) - {last + 1}:
@@ -123,7 +149,7 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _holder(path: Path, now: float) -> dict[str, str] | None:
+def _holder(path: Path, now: float) -> Holder | None:
     """Who holds the lease at `path`, or None where it is free, expired or its owner is dead."""
     try:
         with path.open("rb") as file:
@@ -134,16 +160,16 @@ def _holder(path: Path, now: float) -> dict[str, str] | None:
         return None
     age = now - renewed
     try:
-        holder = json.loads(text)
-        runs = alive(Owner.from_dict(holder), age)
+        known = json.loads(text)
+        runs = alive(Owner.from_dict(known), age)
     except (ValueError, KeyError, TypeError):
-        holder, runs = {}, None
+        known, runs = {}, None
     free = age > EXPIRES if runs is None else not runs
-    return None if free else {key: str(holder.get(key, "?")) for key in ("pid", "host", "since")}
+    return None if free else Holder(*(str(known.get(key, "?")) for key in ("pid", "host", "since")))
 
 
-def _in_use(holder: dict[str, str], run: Path) -> RunError:
-    who = f"pid {holder['pid']} on {holder['host']} since {holder['since']}"
+def _in_use(by: Holder, run: Path) -> RunError:
+    who = f"pid {by.pid} on {by.host} since {by.since}"
     return RunError(
         f"run {run.name} is in use by {who}",
         received=str(run),

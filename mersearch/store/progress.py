@@ -33,6 +33,7 @@ class Progress:
         best: number and score of the best complete trial.
         seconds_per_fold: mean compute time.
         remaining: expected seconds to the end with the slots in use; None before the first fold.
+        exhausted: whether the space has no configuration beyond these trials, so that no more will come.
     """
 
     trials: tuple[TrialProgress, ...]
@@ -42,6 +43,7 @@ class Progress:
     best: tuple[int, float] | None
     seconds_per_fold: float | None
     remaining: float | None
+    exhausted: bool = False
 
     def count(self, state: State) -> int:
         """Number of trials in a state."""
@@ -49,8 +51,20 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        """Whether every planned trial is over."""
-        return len(self.trials) >= self.planned and self.count("running") == 0
+        """Whether every trial is over that is planned, or that the space has."""
+        return self.coming == 0 and self.count("running") == 0
+
+    @property
+    def coming(self) -> int:
+        """Trials that are still to be proposed."""
+        return 0 if self.exhausted else max(0, self.planned - len(self.trials))
+
+    @property
+    def shortfall(self) -> str:
+        """Why the search ends with fewer trials than planned; empty where it does not."""
+        if not self.exhausted or len(self.trials) >= self.planned:
+            return ""
+        return f"the space has no further configuration: {len(self.trials)} of {self.planned} trials"
 
 
 def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> Progress:
@@ -60,6 +74,7 @@ def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> P
     mean = sum(seconds) / len(seconds) if seconds else None
     best = state.best(metric)
     score = best.score(metric) if best else None
+    waiting = 0 if state.exhausted else max(0, planned - len(rows))
     return Progress(
         rows,
         planned,
@@ -67,7 +82,8 @@ def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> P
         sum(row.folds for row in rows),
         (best.number, score) if best and score is not None else None,
         mean,
-        None if mean is None else mean * _expected_folds(rows, planned, len(state.plan), slots),
+        None if mean is None else mean * _expected_folds(rows, waiting, len(state.plan), slots),
+        state.exhausted,
     )
 
 
@@ -75,13 +91,12 @@ def _row(trial: Trial, metric: str) -> TrialProgress:
     return TrialProgress(trial.number, trial.state, trial.done, trial.score(metric), trial.why)
 
 
-def _expected_folds(rows: tuple[TrialProgress, ...], planned: int, folds: int, slots: int) -> float:
+def _expected_folds(rows: tuple[TrialProgress, ...], waiting: int, folds: int, slots: int) -> float:
     """Folds that the busiest slot still has to compute.
 
     Running trials are taken to complete; a trial not started costs the mean number of folds of an ended one.
     """
     running = [folds - row.folds for row in rows if row.state == "running"]
     ended = [row.folds for row in rows if row.state != "running"]
-    waiting = max(0, planned - len(rows))
     total = sum(running) + waiting * (sum(ended) / len(ended) if ended else folds)
     return total / max(1, min(slots, len(running) + waiting))

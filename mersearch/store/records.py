@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ class TrialEnded:
     why: str
     folds: int
     """Folds it had finished, so that a lost fold line is noticed."""
+    time: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceExhausted:
+    """The search space has no configuration beyond those that were proposed, so the search ends with them."""
+
+    trials: int
+    """Trials that were proposed by then; a later proposal would show that there was another one."""
     time: float = field(default=0.0, compare=False)
 
 
@@ -87,15 +96,16 @@ class Verdict:
     """Digest of the trial's parameters, filled in by the session."""
 
 
-TrialRecord: TypeAlias = TrialProposed | TrialEnded
-Record: TypeAlias = TrialProposed | TrialEnded | FoldRecord | Verdict
+TrialRecord: TypeAlias = TrialProposed | TrialEnded | SpaceExhausted
+Record: TypeAlias = TrialRecord | FoldRecord | Verdict
+KINDS: Final = {TrialProposed: "proposed", TrialEnded: "ended", SpaceExhausted: "exhausted"}
 
 
 def encode(record: Record) -> bytes:
     """One line of a log, newline included."""
     values = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "maps"}
-    if isinstance(record, TrialProposed | TrialEnded):
-        values = {"kind": "proposed" if isinstance(record, TrialProposed) else "ended", **values}
+    if isinstance(record, TrialProposed | TrialEnded | SpaceExhausted):
+        values = {"kind": KINDS[type(record)], **values}
     if isinstance(record, FoldRecord):
         values["logits"] = np.asarray(record.logits, np.float32).tolist()
         values["labels"] = [int(label) for label in record.labels]
@@ -122,6 +132,8 @@ def trial_record(line: dict[str, Any]) -> TrialRecord:
         return TrialEnded(
             int(line["trial"]), line["state"], str(line["why"]), int(line["folds"]), line["time"]
         )
+    if line["kind"] == "exhausted":
+        return SpaceExhausted(int(line["trials"]), line["time"])
     raise ValueError(f"kind {line['kind']!r}, state {line.get('state')!r}")
 
 

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from mersearch.metrics import METRICS, confusion
 from mersearch.seeds import digest
 from mersearch.store.plan import FoldPlan
-from mersearch.store.records import FoldRecord, Parameters, Record, State, TrialEnded, TrialProposed, Verdict
+from mersearch.store.records import (
+    FoldRecord,
+    Parameters,
+    Record,
+    SpaceExhausted,
+    State,
+    TrialEnded,
+    TrialProposed,
+    Verdict,
+)
 
 
 def configuration(parameters: Parameters) -> str:
@@ -75,12 +84,19 @@ class RunState:
         duplicates: fold lines beyond the first of a trial and subject; the first one counts.
         orphans: fold and verdict lines of a configuration that was not proposed under that number: the log of the
             trials lost its end, so they wait until the same configuration is proposed again.
+        holds: configurations of the whole search space, once a search has met its end; None before.
     """
 
     plan: FoldPlan
     trials: dict[int, Trial] = field(default_factory=dict)
     duplicates: int = 0
     orphans: list[FoldRecord | Verdict] = field(default_factory=list)
+    holds: int | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every configuration of the search space was proposed."""
+        return self.holds == len(self.trials)
 
     def add(self, record: Record) -> None:
         """Take in one record; ValueError, and nothing taken in, where it contradicts the log so far."""
@@ -93,6 +109,8 @@ class RunState:
                 self.add(orphan)
         elif isinstance(record, TrialEnded):
             self.trials[record.trial].ended = record
+        elif isinstance(record, SpaceExhausted):
+            self.holds = record.trials
         elif isinstance(record, FoldRecord):
             self._add_fold(record)
         else:
@@ -109,6 +127,11 @@ class RunState:
             elif isinstance(record, TrialEnded):
                 if not 0 <= record.trial < trials:
                     raise ValueError(f"trial {record.trial} ends before it is proposed")
+            elif isinstance(record, SpaceExhausted):
+                if record.trials != trials:
+                    raise ValueError(
+                        f"the space ends after {record.trials} trials where {trials} are proposed"
+                    )
             elif isinstance(record, FoldRecord):
                 self._check_fold(record)
 

@@ -18,6 +18,7 @@ from mersearch.store.lines import Log
 from mersearch.store.records import (
     FoldRecord,
     Record,
+    SpaceExhausted,
     TrialEnded,
     TrialProposed,
     Verdict,
@@ -36,6 +37,7 @@ MAPS: Final = "maps"
 LOGS: Final = {
     TrialProposed: (TRIALS, trial_record),
     TrialEnded: (TRIALS, trial_record),
+    SpaceExhausted: (TRIALS, trial_record),
     FoldRecord: (FOLDS, fold_record),
     Verdict: (VERDICTS, verdict_record),
 }

@@ -16,7 +16,8 @@ from mersearch.data.folds import Fold
 from mersearch.errors import ConfigError, DataError, TrialFailure
 from mersearch.training.batches import LazyBatch, Split, gathering
 from mersearch.training.device import DeviceData
-from mersearch.training.fit import Fitted, fit
+from mersearch.training.fit import Fitted, OnSteps, fit
+from mersearch.training.inspection import held_out_maps, inspected
 from mersearch.training.record import Diagnostics, diverged
 
 BACKENDS = ("loop",)
@@ -36,7 +37,8 @@ class FoldResult:
         labels: int64 [m].
         logits: float32 [m, L], after the last step.
         maps: uint8 [m, 14, 14], 255 = 1.
-        diagnostics: what `Record.diagnostics` says of every update: means, steps and curves.
+        diagnostics: what `Record.diagnostics` says of every update (means, curves), `inspect.*` of the training
+            clips and `held_out.*` of the maps (`mersearch.training.inspection`).
         seconds: wall-clock time.
     """
 
@@ -90,9 +92,20 @@ def train_chunk(
 
 
 def train_all(
-    algorithm: Algorithm, data: DeviceData, seed: int, dtype: torch.dtype = torch.float32
+    algorithm: Algorithm,
+    data: DeviceData,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    on_steps: OnSteps | None = None,
 ) -> tuple[Parameters, State]:
     """Train on all clips, nobody held out: parameters and state on the CPU, for a model that is used elsewhere.
+
+    Args:
+        algorithm: one configuration.
+        data: clips on the device.
+        seed: seed of the run.
+        dtype: floating-point type of parameters and batches.
+        on_steps: told now and then how far it is.
 
     Raises:
         ConfigError: the algorithm needs clips or views that the data lacks.
@@ -100,7 +113,8 @@ def train_all(
     """
     _require(algorithm, data)
     macro = len(data.macro) if data.macro is not None else 0
-    fitted = fit(algorithm, data, Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro)), seed, dtype)
+    everyone = Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro))
+    fitted = fit(algorithm, data, everyone, seed, dtype, on_steps)
     return _on_host(fitted.parameters), _on_host(fitted.state)
 
 
@@ -113,15 +127,22 @@ def _train_fold(
 ) -> FoldResult:
     _require_own(fold, data)
     start = time.perf_counter()
-    fitted = fit(algorithm, data, Split(fold.subject, fold.train, fold.macro), seed, dtype)
+    split = Split(fold.subject, fold.train, fold.macro)
+    fitted = fit(algorithm, data, split, seed, dtype)
     logits, maps = _predict(algorithm, data, fold, fitted, dtype)
+    pictures = maps.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    diagnostics = {
+        **fitted.diagnostics,
+        **inspected(algorithm, data, split, fitted, dtype),
+        **held_out_maps(pictures, data.micro.labels.take(fold.test), data.shapes),
+    }
     return FoldResult(
         subject=fold.subject,
         clip_ids=tuple(data.micro.ids[i] for i in fold.test),
         labels=data.micro.labels.emotion[fold.test],
         logits=logits.float().cpu().numpy(),
-        maps=maps.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy(),
-        diagnostics=fitted.diagnostics,
+        maps=pictures,
+        diagnostics=diagnostics,
         seconds=time.perf_counter() - start,
     )
 

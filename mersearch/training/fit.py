@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,8 @@ from mersearch.training.device import DeviceData
 from mersearch.training.record import Diagnostics, Record, diverged
 from mersearch.training.vector import Vector
 
+OnSteps = Callable[[int, int], None]
+"""Takes the steps done and the steps in all, of all stages."""
 _CHECK = 50
 """Steps of a stage between two looks at the losses."""
 
@@ -82,8 +85,23 @@ class _Trainer:
         self.record.check(steps * self._repeats)
 
 
-def fit(algorithm: Algorithm, data: DeviceData, split: Split, seed: int, dtype: torch.dtype) -> Fitted:
+def fit(
+    algorithm: Algorithm,
+    data: DeviceData,
+    split: Split,
+    seed: int,
+    dtype: torch.dtype,
+    on_steps: OnSteps | None = None,
+) -> Fitted:
     """Train on the clips of `split`, from the run seed and the subject only.
+
+    Args:
+        algorithm: one configuration.
+        data: clips on the device.
+        split: what is trained on.
+        seed: seed of the run.
+        dtype: floating-point type of parameters and batches.
+        on_steps: told now and then how far it is.
 
     Raises:
         TrialFailure: a loss or a parameter is not finite, or the algorithm breaks its protocol.
@@ -93,12 +111,25 @@ def fit(algorithm: Algorithm, data: DeviceData, split: Split, seed: int, dtype: 
     state = {name: _moved(value, data.device, dtype) for name, value in initial.items()}
     fold = _Fold(algorithm, data, split, split.training(data), seed, dtype, vector)
     diagnostics: Diagnostics = {}
-    for stage in _distinct(algorithm.stages()):
-        state = _run(fold, stage, state, diagnostics)
+    stages = _distinct(algorithm.stages())
+    before, total = 0, sum(stage.steps for stage in stages)
+    for stage in stages:
+        state = _run(fold, stage, state, diagnostics, _shifted(on_steps, before, total))
+        before += stage.steps
     return Fitted(vector.all_frozen(), state, diagnostics)
 
 
-def _run(fold: _Fold, stage: Stage, state: State, diagnostics: Diagnostics) -> State:
+def _shifted(on_steps: OnSteps | None, before: int, total: int) -> Callable[[int], None]:
+    def tell(done: int) -> None:
+        if on_steps is not None:
+            on_steps(before + done, total)
+
+    return tell
+
+
+def _run(
+    fold: _Fold, stage: Stage, state: State, diagnostics: Diagnostics, tell: Callable[[int], None]
+) -> State:
     if not stage.steps:
         return state
     trainers = [_Trainer(fold, stage, update) for update in stage.updates if update.repeats]
@@ -109,6 +140,7 @@ def _run(fold: _Fold, stage: Stage, state: State, diagnostics: Diagnostics) -> S
         if (t + 1) % _CHECK == 0 or t + 1 == stage.steps:
             for trainer in trainers:
                 trainer.check(t + 1)
+            tell(t + 1)
     where = f"fold {fold.split.subject}, stage {stage.name}"
     if set(state) != names:
         raise TrialFailure(

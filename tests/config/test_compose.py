@@ -46,7 +46,7 @@ def test_paths_of_data_and_cache_are_absolute_and_the_home_is_expanded(
 
 def test_the_folder_of_a_synthetic_database_tells_what_is_in_it(write: Write) -> None:
     one = compose(write(), ["data.synthetic.seed=3"]).data.root
-    assert one.endswith("runs/.synthetic/casme2-8-3-1.0-None")
+    assert one.endswith("runs/.synthetic/casme2-8-3-1.0-auto")
     assert one != compose(write(), ["data.synthetic.difficulty=2"]).data.root
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from mersearch.algorithm import settings_from
 from mersearch.config import Config, compose
+from mersearch.config.load import read_back
 from mersearch.errors import ConfigError
 from tests.config.example import Settings
 from tests.config.files import SPACE, Write
@@ -21,7 +22,7 @@ def stored(config: Config) -> str:
 @pytest.mark.parametrize("overrides", [[], ["algorithm.loss.macro=false", "search.rungs=[0.5]"]], ids=str)
 def test_a_stored_configuration_reads_back_the_same(write: Write, overrides: list[str]) -> None:
     config = compose(write(SPACE), overrides)
-    assert Config.from_dict(yaml.safe_load(stored(config))) == config
+    assert read_back(yaml.safe_load(stored(config))) == config
     assert pickle.loads(pickle.dumps(config)) == config
 
 
@@ -65,10 +66,10 @@ def test_a_broken_stored_configuration_names_its_file_and_line(write: Write, tmp
     values = compose(write()).to_dict()
     values["search"]["trials"] = "many"
     with pytest.raises(ConfigError, match=r"^config\.yaml: search\.trials must be a whole number ≥ 1"):
-        Config.from_dict(values)
+        read_back(values)
     file = tmp_path / "run" / "config.yaml"
     file.parent.mkdir()
     file.write_text(yaml.safe_dump(values, sort_keys=False))
     line = 1 + file.read_text().splitlines().index("  trials: many")
     with pytest.raises(ConfigError, match=rf"^run/config\.yaml:{line}: search\.trials"):
-        Config.from_dict(values, file=file)
+        read_back(values, file)

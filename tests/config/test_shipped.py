@@ -9,7 +9,8 @@ import yaml
 
 import mersearch
 from mersearch.algorithm import settings_from
-from mersearch.config import Config, algorithm_class, compose, shipped_spaces
+from mersearch.config import algorithm_class, compose, shipped_spaces
+from mersearch.config.load import read_back
 from mersearch.errors import ConfigError, Several
 from mersearch.space import Choice, Dimension, Int, Space, Value, is_active
 from mersearch.space.dimension import show
@@ -95,7 +96,7 @@ def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
         values = config.to_dict()
         texts = [yaml.safe_dump(values, sort_keys=sort) for sort in (True, False)]
         for stored in (values, *map(yaml.safe_load, texts)):
-            again = Config.from_dict(stored)
+            again = read_back(stored)
             assert again == config
             assert again.space.paths == config.space.paths
 

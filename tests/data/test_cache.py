@@ -128,6 +128,18 @@ def test_parameters_labels_and_code_make_another_cache(
     assert recoded.digest == one.digest
 
 
+@pytest.mark.parametrize(("name", "other"), [("CACHE", 2), ("cv2.__version__", "4.9.9")])
+def test_another_version_of_preprocessing_or_opencv_makes_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, other: object
+) -> None:
+    micro = toy(tmp_path)
+    before = prepare(micro, None, SETTINGS, tmp_path / "cache", workers=1)
+    monkeypatch.setattr(f"mersearch.data.cache_plan.{name}", other)
+    after = prepare(micro, None, SETTINGS, tmp_path / "cache", workers=1)
+    assert after.micro != before.micro
+    assert after.digest != before.digest
+
+
 def test_a_moved_database_is_the_same_data(tmp_path: Path, computed: list[str]) -> None:
     here = prepare(toy(tmp_path / "here"), None, SETTINGS, tmp_path / "cache", workers=1)
     there = prepare(toy(tmp_path / "there"), None, SETTINGS, tmp_path / "cache", workers=1)

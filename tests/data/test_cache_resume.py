@@ -74,7 +74,7 @@ def finished(tmp_path: Path) -> list[bytes]:
 def test_an_interrupt_keeps_finished_clips_and_the_next_call_computes_the_rest(
     tmp_path: Path, computed: list[str]
 ) -> None:
-    with pytest.raises(Interrupted, match=r"an interrupt; 2 of 4 clips"):
+    with pytest.raises(Interrupted, match=r"2 of 4 clips of toy are preprocessed, and kept"):
         prepare(toy(tmp_path), None, SETTINGS, tmp_path / "cache", workers=1, progress=stop_at(2))
     assert computed == ["s1-1", "s1-2"]
     arrays = finished(tmp_path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mersearch.errors import ClusterError, DataError, Interrupted
+from mersearch.errors import ClusterError, DataError, Interrupted, Stopped
 from mersearch.search.bridge import Bridge, Leave
 from mersearch.search.engine import _signals, run_search
 from mersearch.search.events import Events
@@ -153,7 +153,7 @@ def test_a_signal_is_noted_and_leaves_at_the_next_tick_and_the_handlers_come_bac
         assert signal.getsignal(number) == signal.SIG_DFL, "the second one ends the process"
         with pytest.raises(Leave) as caught:
             bridge.tick()
-    assert isinstance(caught.value.error, Interrupted)
+    assert isinstance(caught.value.error, Stopped)
     assert caught.value.error.received == number.name
     assert signal.getsignal(number) == before
 

@@ -35,6 +35,10 @@ def test_a_ray_client_address_is_refused_with_what_to_do_instead() -> None:
         pass
 
 
+class Refused(Exception):
+    """Of no particular kind: Ray raises plain exceptions too."""
+
+
 @pytest.mark.parametrize(
     ("text", "rule", "fix"),
     [
@@ -48,6 +52,7 @@ def test_a_ray_client_address_is_refused_with_what_to_do_instead() -> None:
             "refuses this process",
             "RAY_AUTH_TOKEN_PATH",
         ),
+        ("The current node timed out during startup", "must be running", "ray start --address"),
         ("Failed to connect to Ray cluster at 10.0.0.1:6379", "must be running", "ray start --address"),
     ],
 )
@@ -57,7 +62,7 @@ def test_a_cluster_that_refuses_says_why_and_leaves_nothing_behind(
     import ray
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise ConnectionError(text.partition(" caused by ")[0]) from RuntimeError(text)
+        raise Refused(text.partition(" caused by ")[0]) from RuntimeError(text)
 
     monkeypatch.setattr(ray, "init", refuse)
     short = tempfile.mkdtemp(prefix="m", dir="/tmp")

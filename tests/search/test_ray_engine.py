@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from mersearch.config import compose
 from mersearch.errors import ClusterError, Interrupted, NothingRan
+from mersearch.numerics import mode_on
 from mersearch.search.engine import run_search
 from mersearch.search.policy import NoStopping
+from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
 from mersearch.store import RunDirectory
+from tests.commands import processes
 from tests.jobs import Job, Notebook
 from tests.runs import SPACE, a_run, a_session, an_asha, execute, facts
 
@@ -31,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Cluster]:
-    with cluster(cpus=2) as running:
+    with cluster(cpus=2, gpus=1) as running:
         yield running
 
 
@@ -184,8 +189,8 @@ def test_an_interrupt_ends_a_silent_command_at_once_with_everything_finished_kep
     driver.process.send_signal(signal.SIGINT)
     out, error = driver.process.communicate(timeout=15)
     assert (driver.process.returncode, out) == (3, "")
-    assert error.splitlines()[0] == "stopped; everything finished is kept"
-    assert f"SIGINT\n  fix: go on with: mersearch resume {run.path}" in error
+    assert error.splitlines()[0] == "everything finished is kept"
+    assert f"SIGINT\n  fix: mersearch resume {run.path} goes on" in error
     assert all(gone(pid) for pid in driver.workers())
     assert not driver.folder.exists()
     assert not (tmp_path / "home").exists(), "no token under the user's home"
@@ -204,3 +209,41 @@ def test_kill_9_of_the_driver_leaves_no_process_and_no_folder(tmp_path: Path) ->
     assert all(gone(pid) for pid in driver.workers())
     execute(run, trials=6)
     assert not run.read().missing()
+
+
+def test_a_ray_that_is_killed_under_the_search_ends_it_resumable(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    driver = Driver(run, 0.2, tmp_path / "log")
+    driver.wait_for(" 0 1 0")
+    children = {pid: line for pid, (parent, line) in processes().items() if parent == driver.process.pid}
+    (victim,) = (pid for pid, line in children.items() if Path(line.split()[0]).name == "raylet")
+    os.kill(victim, signal.SIGKILL)
+    _, error = driver.process.communicate(timeout=30)
+    assert driver.process.returncode == 3, error
+    assert "Ray ended under the search; everything finished is kept\n  received: its raylet is gone" in error
+    assert f"mersearch resume {run.path}" in error
+    wait(lambda: not driver.folder.exists(), 10)
+    assert sum(trial.done for trial in run.read().trials.values()) >= 1
+    execute(run, trials=6)
+    assert not run.read().missing()
+
+
+@pytest.mark.usefixtures("ray")
+def test_the_numeric_mode_of_a_cluster_is_that_of_its_workers() -> None:
+    config = compose("quintuplet", ["trial.cpus=2", "trial.gpus=0"])
+    assert workers_mode(config, TWO) == mode_on(config, "cpu"), "here, driver and worker are one machine"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a card that torch cannot use")
+@pytest.mark.usefixtures("ray")
+def test_a_worker_whose_card_torch_cannot_use_is_noticed_before_anything_starts() -> None:
+    with pytest.raises(
+        ClusterError, match=r"able to train[\s\S]*1 GPU: .*[Tt]orch not compiled with CUDA|NVIDIA"
+    ):
+        workers_mode(compose("quintuplet"), Slots(1, 1, 1.0))
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_cluster_that_never_has_room_is_not_waited_for_without_end() -> None:
+    with pytest.raises(ClusterError, match=r"must answer[\s\S]*99 CPU and 0 GPU: none within 0.5 s"):
+        workers_mode(compose("quintuplet"), Slots(1, 99, 0.0), patience=0.5)

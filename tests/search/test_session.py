@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mersearch.search.policy import NoStopping
 from mersearch.space import Choice, Space
-from mersearch.store import RunDirectory, maps_path
+from mersearch.store import RunDirectory, maps_path, progress
 from mersearch.store.lines import Log
 from tests.runs import Killed, a_plan, a_run, a_session, an_asha, execute, facts, train
 
@@ -338,7 +338,8 @@ def tried(run: RunDirectory, **more: Any) -> list[Any]:
         assert session.exhausted
         assert session.next_trial() is None
         now = session.progress()
-        assert (now.planned, now.finished) == (3, True)
+        assert (now.finished, now.coming, now.remaining) == (True, 0, 0.0)
+        assert now.shortfall == "the space has no further configuration: 3 of 10 trials"
     return [trial.parameters["algorithm.head"] for trial in run.read().trials.values()]
 
 
@@ -352,6 +353,9 @@ def test_a_space_of_three_configurations_is_exhausted_after_three_trials(
     before = logs_of(run)
     assert tried(run, policy=NoStopping(), **options) == found, "opening it again finds the same"
     assert logs_of(run) == before
+    assert progress(run.read(), metric="uf1", planned=10).finished, (
+        "the run itself says that no more will come"
+    )
 
 
 def test_redraws_are_the_same_after_every_restart(tmp_path: Path) -> None:

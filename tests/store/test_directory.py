@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from mersearch.errors import Interrupted, RunError
-from mersearch.store import PROTOCOL, FoldPlan, RunDirectory, TrialEnded, TrialProposed, configuration, runs
+from mersearch.store import (
+    PROTOCOL,
+    FoldPlan,
+    RunDirectory,
+    SpaceExhausted,
+    TrialEnded,
+    TrialProposed,
+    configuration,
+    runs,
+)
 from mersearch.store.records import Record
 from tests.runs import a_plan, a_run, facts, train
 
@@ -182,6 +191,7 @@ def refused(plan: FoldPlan) -> list[tuple[Record, ...]]:
         (TrialProposed(1, {}, 0), TrialProposed(3, {}, 0)),
         (TrialEnded(1, "failed", "", 0),),
         (TrialEnded(0, "running", "", 0),),
+        (SpaceExhausted(3),),
         (dataclasses.replace(good, subject="nobody"),),
         (good, dataclasses.replace(good, labels=(0,) * len(good.labels))),
         (dataclasses.replace(good, clips=good.clips[1:]),),
@@ -192,13 +202,13 @@ LEARNT: dict[str, Any] = {"algorithm.lr": 0.01, "algorithm.head": "mlp"}
 FILES = ("trials.jsonl", "folds.jsonl", "verdicts.jsonl")
 
 
-@pytest.mark.parametrize("case", range(7))
+@pytest.mark.parametrize("case", range(8))
 def test_a_record_that_contradicts_the_log_reaches_neither_log_nor_state(tmp_path: Path, case: int) -> None:
     run = a_run(tmp_path / "r")
     with run.writer() as writer:
         writer.append(TrialProposed(0, LEARNT, 5))
         before = [(run.path / name).read_bytes() for name in FILES], facts(writer.state)
-        with pytest.raises(ValueError, match=r"trial|subject|kind|differ"):
+        with pytest.raises(ValueError, match=r"trial|subject|kind|differ|space"):
             writer.append(*refused(run.plan)[case])
         assert ([(run.path / name).read_bytes() for name in FILES], facts(writer.state)) == before
         assert not (run.path / "maps").exists()

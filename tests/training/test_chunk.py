@@ -94,6 +94,12 @@ def test_predict_sees_views_of_held_out_clips_and_nothing_else() -> None:
     assert names == [{"micro.rgb", "micro.flow"}]
 
 
+def test_a_refit_counts_the_steps_of_all_stages() -> None:
+    told: list[tuple[int, int]] = []
+    train_all(toy(steps=20, macro=True), DATA, 3, on_steps=lambda *steps: told.append(steps))
+    assert told == [(20, 40), (40, 40)], "two stages, shorter than the time between two looks"
+
+
 def test_a_refit_on_all_clips_repeats_and_leaves_plain_tensors() -> None:
     algorithm = toy(steps=100, lr=0.02, dropout=0.0, macro=False)
     parameters, state = train_all(algorithm, DATA, 3)

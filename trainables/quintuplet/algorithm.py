@@ -119,6 +119,18 @@ class Quintuplet:
         mirrored_logits, mirrored_maps = self._predict_views(parameters, mirror(views))
         return (logits + mirrored_logits) / 2, (maps + mirrored_maps.flip(-1)) / 2
 
+    def inspect(self, parameters: Parameters, state: State, batch: Batch) -> Logs:
+        """The fused feature; how much of the clip the mask lets through; how well the two views agree."""
+        del state
+        features, masks = self._model.recognise(parameters, self._model.load(batch, "micro"))
+        seen = {"feature": features.fused}
+        if masks is not None:
+            seen["mask_coverage"] = masks.mean((1, 2, 3))
+        if len(self._model.views) == 2:
+            rgb, flow = (unit(features.views[view]) for view in ("rgb", "flow"))
+            seen["view_agreement"] = (rgb * flow).sum(1)
+        return seen
+
     def _predict_views(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
         features, masks = self._model.recognise(parameters, views)
         logits = self._model.call("classifier", parameters, features.fused)

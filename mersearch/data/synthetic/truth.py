@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mersearch.data.files import ABOUT
 from mersearch.data.synthetic import motion
 from mersearch.data.synthetic.course import Course
 from mersearch.data.synthetic.geometry import Array
 from mersearch.data.synthetic.identity import Identity
 from mersearch.data.synthetic.plan import ClipPlan, Order
 
-FOLDER = "truth"
 GRID = 56
 
 
@@ -57,10 +57,10 @@ def write(
     root: Path, layout: str, order: Order, truths: Sequence[Truth], people: Mapping[str, Identity]
 ) -> None:
     """Write `about.json`, `clips.jsonl`, `subjects.jsonl` and `motion.npz` (one float16 array per clip)."""
-    folder = root / FOLDER
+    folder = (root / ABOUT).parent
     folder.mkdir()
     about = {"synthetic": True, "layout": layout, **asdict(order)}
-    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+    (root / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
     lines = [json.dumps(truth.record) for truth in truths]
     (folder / "clips.jsonl").write_text("\n".join(lines) + "\n")
     lines = [json.dumps({"subject": name, **asdict(person)}) for name, person in people.items()]

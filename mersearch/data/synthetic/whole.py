@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mersearch.disk import is_full
-from mersearch.errors import DataError, Interrupted, MersearchError
+from mersearch.errors import DataError, Interrupted, MersearchError, Stopped
 
 
 def require_empty(out: Path) -> None:
@@ -50,7 +50,7 @@ def whole(out: Path) -> Iterator[None]:
 def _unfinished(error: OSError | BrokenProcessPool | KeyboardInterrupt, out: Path) -> MersearchError:
     rule = "a synthetic database is written whole or not at all"
     if isinstance(error, KeyboardInterrupt):
-        return Interrupted(rule, received=f"{out}: an interrupt", fix="run the command again")
+        return Stopped(f"{out} is not there, as {rule}", fix="the same command writes it")
     if isinstance(error, BrokenProcessPool):
         fix = "run the command again, with fewer clips if memory was short"
         return Interrupted(rule, received=f"{out}: a process that wrote it was killed", fix=fix)

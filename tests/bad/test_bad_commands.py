@@ -1,0 +1,61 @@
+"""Bad inputs beside the twenty, the command line.
+
+Each gives one clear error and the documented exit code; no traceback, nothing lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bad.inputs import write
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("launch nosuch", ("there is no search space nosuch", "shipped search spaces: quintuplet")),
+        ("launch " + "x" * 300, ("x cannot be read", "File name too long", "a shipped search space")),
+        ("status nosuch", ("a run is a path, or a name", "runs/nosuch does not exist", "runs there: done")),
+        ("status dnoe", ("runs/dnoe does not exist", "did you mean done?")),
+        (
+            "status casme2 --root .",
+            ("casme2 is not a run: it lacks config.yaml",),
+        ),
+        ("status " + "x" * 300, ("is not a run: File name too long",)),
+        ("evaluate space.yaml", ("one configuration is wanted, not a search space", "space.yaml searches 1")),
+        ("resume done run.seed=1", ("only search.trials and search.concurrency may change", "run.seed=1")),
+        (
+            "resume done search.trials=many",
+            ("command line: search.trials=many: search.trials must be a whole number ≥ 1", "'many'"),
+        ),
+        ("resume done search.trials=[", ("a value is written as in YAML", "search.trials=[")),
+        ("data check wrongdb /x", ("a database is one of: casme2, ckplus", "'wrongdb'")),
+        ("data check casme2 tiny.yaml", ("is a folder", "tiny.yaml is a file", "your copy of CASME II")),
+        ("data check casme2 casme2 --labels six", ("a label set of casme2 is one of: casme2-5,", "'six'")),
+        ("data check ckplus casme2", ("CK+ has cohn-kanade-images", "looks like CASME II (reader casme2)")),
+        ("data check ckplus " + "x" * 300, ("can be read", "File name too long")),
+        ("data synthesize casme2 --layout casme2", ("a new or empty folder", "casme2 holds files")),
+        ("data synthesize out --layout sdu", ("no such layout", "use casme2, ckplus")),
+        ("launch tiny.yaml data.root=tiny.yaml", ("is a folder", "/tiny.yaml is a file")),
+        ("launch tiny.yaml data.root=~nobody-here/x", ("data.root names a home that is not there",)),
+        ("launch tiny.yaml run.name=../x", ("run.name must be a plain folder name", "../x")),
+        (
+            "launch tiny.yaml run.root=casme2 run.name=truth",
+            ("a new run needs a place of its own", "casme2/truth"),
+        ),
+        ("launch tiny.yaml algorithm.name=broken:X", ("broken cannot be imported", "NameError", "line 1)")),
+        (
+            "launch tiny.yaml algorithm.train.lr=5",
+            ("algorithm.train.lr=5: algorithm.train.lr must be", "≤ 1"),
+        ),
+    ],
+)
+def test_a_command_that_cannot_run_says_why(
+    refuses: Callable[..., str], command: str, said: tuple[str, ...]
+) -> None:
+    Path("broken.py").write_text("undefined\n")
+    write("space.yaml", {"space": {"algorithm": {"train": {"lr": {"low": 0.1, "high": 0.2}}}}})
+    refuses(*command.split(), says=said)

@@ -1,0 +1,57 @@
+"""Bad inputs 19 and 20, whole searches.
+
+Each gives one clear error and the documented exit code; no traceback, nothing lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bad.inputs import Mersearch, contents, lines
+
+
+def test_19_ray_address_that_does_not_answer(
+    refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ("the Ray address does not answer", "received: 127.0.0.1:1", "ray start --head")
+    refuses("launch", "tiny.yaml", "--address", "127.0.0.1:1", says=told)
+    refuses("resume", "done", "--address", "127.0.0.1:1", says=told)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    refuses(
+        "launch", "tiny.yaml", says=("not through a Ray client", "ray://127.0.0.1:10001", "--address HOST")
+    )
+
+
+GREEDY = """
+import dataclasses
+from trainables.quintuplet import Quintuplet
+
+class Greedy(Quintuplet):
+    def stages(self):
+        return tuple(
+            dataclasses.replace(stage, updates=tuple(
+                dataclasses.replace(u, optimiser=dataclasses.replace(u.optimiser, name="sgd", lr=1e30))
+                for u in stage.updates
+            ))
+            for stage in super().stages()
+        )
+"""
+
+
+@pytest.mark.ray
+def test_20_all_trials_nan(mersearch: Mersearch, place: Path) -> None:
+    Path("mine.py").write_text(GREEDY)
+    before = contents(place)
+    told = mersearch("launch", "tiny.yaml", "algorithm.name=mine:Greedy", "algorithm.train.steps=5")
+    told.says(
+        2, "every trial failed (2 of 2)", "trial 0: ", "finite", "stage mask", "narrow the search space"
+    )
+    assert contents(place).items() >= before.items()
+    ended = [json.loads(line) for line in lines("runs/new/trials.jsonl") if b'"ended"' in line]
+    assert [(end["trial"], end["state"]) for end in ended] == [(0, "failed"), (1, "failed")]
+    told = mersearch("export", "new")
+    told.says(2, "only a trial with all folds can be exported", "runs/new: no trial is complete")

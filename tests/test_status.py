@@ -1,0 +1,120 @@
+"""What `status` says of a run that is worked on, was left, or is over."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mersearch import summary
+from mersearch.store import (
+    FoldRecord,
+    RunDirectory,
+    SpaceExhausted,
+    TrialEnded,
+    TrialProposed,
+    configuration,
+)
+from mersearch.store.lease import Holder, Lease, holder
+from tests.runs import a_plan, train
+
+PARAMETERS = {"algorithm.lr": 0.01, "algorithm.head": "mlp"}
+HOLD = """
+import sys
+from pathlib import Path
+from mersearch.store.lease import Lease
+lease = Lease(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """A search of four trials whose first one has three of six folds."""
+    config = {"search": {"metric": "uf1", "trials": 4}}
+    provenance = {"data": {"synthetic": True}}
+    run = RunDirectory.create(tmp_path / "first", config=config, provenance=provenance, plan=a_plan())
+    with run.writer() as writer:
+        writer.append(TrialProposed(0, PARAMETERS, 0))
+        writer.append(*trained(run, run.plan.subjects[:3]))
+    return run
+
+
+def trained(run: RunDirectory, subjects: Sequence[str]) -> list[FoldRecord]:
+    folds = [train(run.plan, 0, PARAMETERS, subject) for subject in subjects]
+    return [dataclasses.replace(fold, configuration=configuration(PARAMETERS)) for fold in folds]
+
+
+def said(run: RunDirectory) -> list[str]:
+    lines = summary.text(run, run.read())
+    assert max(len(line) for line in lines if str(run.path) not in line) <= 80
+    return lines
+
+
+def test_while_a_process_works_on_a_run_status_names_it_and_does_not_suggest_resume(
+    run: RunDirectory,
+) -> None:
+    before = datetime.now().replace(second=0, microsecond=0)
+    lease = Lease(run.path)
+    lines = said(run)
+    assert lines[0].startswith("first: running since ")
+    assert lines[0].endswith(f", process {os.getpid()} on {socket.gethostname()}")
+    since = datetime.fromisoformat(lines[0].removeprefix("first: running since ").partition(",")[0])
+    assert before <= since <= datetime.now(), "in the time of the clock on the wall"
+    assert lines[-1] == "  next: wait; Ctrl-C where it runs stops it, and loses nothing finished"
+    driver = summary.facts(run, run.read())["driver"]
+    assert (driver["pid"], driver["host"]) == (str(os.getpid()), socket.gethostname())
+    lease.release()
+    lines = said(run)
+    assert lines[0] == "first: not finished, and nobody works on it"
+    assert lines[-1] == f"  next: mersearch resume {run.path}"
+    assert summary.facts(run, run.read())["driver"] is None
+
+
+def test_after_a_crash_status_suggests_resume_at_once(run: RunDirectory) -> None:
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", HOLD, str(run.path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert f"process {process.pid} on" in said(run)[0]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert said(run)[-1] == f"  next: mersearch resume {run.path}"
+
+
+def test_a_long_host_name_does_not_widen_the_text(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = Holder("123456", "node-" * 8, "2026-01-02T03:04:05+00:00")
+    monkeypatch.setattr(summary, "holder", lambda _: elsewhere)
+    since = datetime(2026, 1, 2, 3, 4, tzinfo=UTC).astimezone()
+    assert f"first: running since {since:%Y-%m-%d %H:%M}, process 123456 on" in " ".join(said(run))
+
+
+def test_a_run_that_nobody_ever_worked_on_or_that_may_not_be_looked_into_has_no_holder(
+    tmp_path: Path,
+) -> None:
+    assert holder(tmp_path) is None
+    (tmp_path / ".lease").write_text("a file where a folder is expected")
+    assert holder(tmp_path) is None
+
+
+def test_an_exhausted_space_ends_the_search_where_every_trial_is_over(run: RunDirectory) -> None:
+    with run.writer() as writer:
+        writer.append(SpaceExhausted(1))
+        assert said(run)[0].startswith("first: running since"), "its only trial is not over"
+        writer.append(*trained(run, run.plan.subjects[3:]))
+        writer.append(TrialEnded(0, "complete", "", 6))
+    lines = said(run)
+    assert lines[0] == "first: finished"
+    assert "  the space has no further configuration: 1 of 4 trials" in lines
+    assert lines[-1] == f"  next: mersearch export {run.path}"
