@@ -11,11 +11,12 @@ import torch
 
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import Fold, folds
+from mersearch.testing.clips import clips_of, labels_of, small_dataset
 from mersearch.training import DeviceData, train_chunk
 from mersearch.training.batches import Split
 from mersearch.training.fit import Fitted, fit
 from tests.every import EVERY, FOLDS, LIFELIKE
-from tests.toy import Settings, Toy, toy_clips, toy_dataset, toy_labels
+from tests.toy import Settings, Toy
 
 
 def fitted(name: str, dataset: DataSet, fold: Fold) -> Fitted:
@@ -87,11 +88,11 @@ DATASETS = 60
 def planted(seed: int) -> tuple[DataSet, DataSet, Fold]:
     """A data set whose flow shows the class on the clips of one fold's subject only, and one that shows it on all."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    labels = toy_labels((6,) * 8, 3, rng)
-    noise, signal = (toy_clips(labels, "micro", 1, 6, strength, rng) for strength in (0.0, 1.0))
+    labels = labels_of((6,) * 8, 3, rng)
+    noise, signal = (clips_of(labels, "micro", 1, 6, strength, rng) for strength in (0.0, 1.0))
     assert noise.flow is not None
     assert signal.flow is not None
-    everywhere = dataclasses.replace(toy_dataset((6,) * 8, frames=1), micro=signal)
+    everywhere = dataclasses.replace(small_dataset((6,) * 8, frames=1), micro=signal)
     fold = folds(everywhere)[0]
     flow = noise.flow.copy()
     flow[fold.test] = signal.flow[fold.test]

@@ -12,11 +12,12 @@ from torch import Tensor
 from mersearch.algorithm import Batch, Parameters, Plan, Stage, State, Training, Update
 from mersearch.data.folds import folds
 from mersearch.errors import DataError
+from mersearch.testing.clips import small_dataset
 from mersearch.training import DeviceData, train_all, train_chunk
 from mersearch.training.batches import Split
 from mersearch.training.fit import fit
 from tests.folded import DATA, DATASET, FOLDS, SETTINGS, toy, train
-from tests.toy import Settings, Toy, toy_dataset
+from tests.toy import Settings, Toy
 
 
 def test_without_macro_clips_the_plan_sees_none() -> None:
@@ -25,7 +26,7 @@ def test_without_macro_clips_the_plan_sees_none() -> None:
             assert training.macro is None
             return super().plan(stage, update, training, rng)
 
-    dataset = toy_dataset()
+    dataset = small_dataset()
     algorithm = Spy(Settings(steps=3), dataset.shapes)
     assert len(train(algorithm, list(folds(dataset)), dataset)) == 5
 
@@ -40,7 +41,7 @@ def test_without_macro_clips_the_plan_sees_none() -> None:
     ],
 )
 def test_a_fold_of_other_data_is_refused(subjects: tuple[int, ...], macro: bool, rule: str) -> None:
-    other = DeviceData.from_dataset(toy_dataset(subjects, macro=macro))
+    other = DeviceData.from_dataset(small_dataset(subjects, macro=macro))
     algorithm = Toy(dataclasses.replace(SETTINGS, macro=False), other.shapes)
     fold = next(fold for fold in FOLDS if fold.subject == "micro/00")
     with pytest.raises(DataError, match=rule):
@@ -53,7 +54,7 @@ def test_a_fold_may_hold_out_one_clip() -> None:
 
 
 def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> None:
-    dataset = toy_dataset((150, 10))
+    dataset = small_dataset((150, 10))
     fold = next(fold for fold in folds(dataset) if len(fold.test) == 150)
     data = DeviceData.from_dataset(dataset)
     algorithm = Toy(Settings(steps=3), dataset.shapes)
@@ -66,7 +67,7 @@ def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> N
 
 
 def test_clips_of_one_frame_train() -> None:
-    dataset = toy_dataset(frames=1)
+    dataset = small_dataset(frames=1)
     assert train(Toy(Settings(steps=3), dataset.shapes), list(folds(dataset)[:1]), dataset)
 
 
