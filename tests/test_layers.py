@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.config",
     ),
     ("mersearch.training", "mersearch.store"),
+    ("mersearch.testing",),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening",),
@@ -50,6 +51,7 @@ DOORS = {
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "typer": ("mersearch.cli",),
+    "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)
 

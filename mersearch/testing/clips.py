@@ -22,8 +22,8 @@ def labels_of(clips: Sequence[int], classes: int, rng: np.random.Generator) -> L
     """`clips[k]` clips of person k; classes take turns within a person; action units at random, or none."""
     subject = np.repeat(np.arange(len(clips)), clips)
     emotion = np.concatenate([(np.arange(n) + k) % classes for k, n in enumerate(clips)])
-    units = rng.random((len(subject), len(ACTION_UNITS))) < 0.2
-    return Labels(emotion, subject, units, units.any(1))
+    units: NDArray[np.bool_] = rng.random((len(subject), len(ACTION_UNITS))) < 0.2
+    return Labels(emotion, subject, units, units.sum(1) > 0)
 
 
 def clips_of(
