@@ -95,7 +95,7 @@ class BranchesOnData(Toy):
 
 
 class RunningBatchNorm(Toy):
-    """torch's batch norm updates its running mean in place, which vmap refuses."""
+    """torch's batch norm updates its running mean in place."""
 
     def init(self, key: int) -> tuple[Parameters, State]:
         parameters, state = super().init(key)
@@ -151,13 +151,14 @@ class CountsItsCalls(Toy):
         return loss / self.calls, state, logs
 
 
-class ComparesWithTheFrameBefore(Toy):
-    """Without a second frame the standard deviation over time is 0 / 0."""
+class DividesByTheSpreadOverTime(Toy):
+    """Of one frame it is 0, and 0 / 0 is no number."""
 
     def loss(self, name: str, parameters: Parameters, state: State, batch: Batch, *rest: Any) -> Loss:
         kind = "macro" if name == "macro" else "micro"
         flow = batch[f"{kind}.flow"]
-        scaled = flow / flow.std(2, keepdim=True)
+        centred = flow - flow.mean(2, keepdim=True)
+        scaled = centred / centred.square().mean(2, keepdim=True).sqrt()
         return super().loss(name, parameters, state, {**batch, f"{kind}.flow": scaled}, *rest)
 
 

@@ -39,9 +39,10 @@ def require_close(found: Tensor, expected: Tensor, what: str) -> None:
 
 def _different(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> set[str]:
     return {
-        name for name in a.keys() | b.keys() if name not in a or name not in b or not _same(a[name], b[name])
+        name for name in a.keys() | b.keys() if name not in a or name not in b or not same(a[name], b[name])
     }
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether every bit is equal; NaN equals NaN."""
     return torch.equal(a.nan_to_num(), b.nan_to_num()) and torch.equal(a.isnan(), b.isnan())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mersearch.data.folds import folds
-from mersearch.testing.comparing import changed
+from mersearch.testing.comparing import changed, same
 from mersearch.testing.subject import SEED, Subject, batch_of, fitted, start, updates
 from mersearch.training import Fitted
 
@@ -36,15 +36,20 @@ class RepeatsContract(Subject):
         for stage, update in updates(algorithm):
             begun = start(algorithm, 1, torch.float32)
             batch = batch_of(algorithm, data, folds(data)[0], stage, update, 1, torch.float32)
+            given = {"parameter": begun[0], "state": begun[1], "batch": batch}
+            before = {kind: _copied(tensors) for kind, tensors in given.items()}
             results = []
             for seed in (1, 2):
                 with global_generators(seed), torch.no_grad():
                     loss, state, logs = algorithm.loss(
                         update.loss, *begun, batch, torch.tensor(5), torch.tensor(1)
                     )
-                results.append(Fitted({"loss": loss, **logs}, state, {}))
-            for first, again in pairwise(results):
-                assert not changed(first, again), f"stage {stage.name}, loss {update.loss} called twice"
+                results.append(Fitted(_copied({"loss": loss, **logs}), _copied(state), {}))
+            where = f"stage {stage.name}, loss {update.loss}"
+            for kind, tensors in given.items():
+                for name, value in tensors.items():
+                    assert same(value, before[kind][name]), f"{where}: {kind} {name} is changed in place"
+            assert not changed(*results), f"{where} called twice"
 
     def test_the_same_seed_gives_the_same_bits_whatever_the_global_generators(self) -> None:
         """Training of one fold, twice."""
@@ -60,6 +65,10 @@ class RepeatsContract(Subject):
         data = self.data()
         first, other = (fitted(self.build(data), data, folds(data)[0], seed) for seed in (SEED, SEED + 1))
         assert changed(first, other), "two seeds give the same bits"
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 @contextmanager
