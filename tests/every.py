@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from mersearch.algorithm import Algorithm, Shapes, settings_from
@@ -33,24 +32,11 @@ DISENTANGLE = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """A small configuration that trains in a second; `weight` names a tensor that micro clips and labels change."""
-
-    weight: str
-    build: Callable[[Shapes], Algorithm]
-
-
-EVERY = {
-    "toy": Case("features.weight", partial(Toy, Settings(steps=20, macro=True, clip_norm=0.5))),
-    "quintuplet": Case(
-        "classifier.weight", partial(Quintuplet, settings_from(Quintuplet.Settings, QUINTUPLET))
-    ),
-    "disentangle": Case(
-        "classifier.weight", partial(Disentangle, settings_from(Disentangle.Settings, DISENTANGLE))
-    ),
+EVERY: dict[str, Callable[[Shapes], Algorithm]] = {
+    "toy": partial(Toy, Settings(steps=20, macro=True, clip_norm=0.5)),
+    "quintuplet": partial(Quintuplet, settings_from(Quintuplet.Settings, QUINTUPLET)),
+    "disentangle": partial(Disentangle, settings_from(Disentangle.Settings, DISENTANGLE)),
 }
-
 
 LIFELIKE = small_dataset(size=16, macro=True)
 DEVICE_DATA = DeviceData.from_dataset(LIFELIKE)

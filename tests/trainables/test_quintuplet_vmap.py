@@ -38,22 +38,3 @@ def test_losses_and_gradients_of_three_folds_are_those_of_a_loop(changes: dict[s
             assert torch.allclose(losses[fold], value, rtol=0, atol=1e-9)
             for name in gradient:
                 assert torch.allclose(gradients[name][fold], gradient[name], rtol=0, atol=1e-9), name
-
-
-def test_predictions_of_three_folds_are_those_of_a_loop() -> None:
-    algorithm = quintuplet()
-    stage, update = updates(algorithm)[-1]
-    parameters = [doubles(algorithm, key) for key in range(FOLDS)]
-    views = [
-        {
-            k: v
-            for k, v in batch_of(algorithm, stage, update, training(), seed=i).items()
-            if k in ("micro.rgb", "micro.flow")
-        }
-        for i in range(FOLDS)
-    ]
-    logits, maps = vmap(lambda p, b: algorithm.predict(p, {}, b))(stack(parameters), stack(views))
-    for fold in range(FOLDS):
-        expected = algorithm.predict(parameters[fold], {}, views[fold])
-        assert torch.allclose(logits[fold], expected[0], rtol=0, atol=1e-9)
-        assert torch.allclose(maps[fold], expected[1], rtol=0, atol=1e-9)

@@ -48,11 +48,6 @@ def test_a_fold_of_other_data_is_refused(subjects: tuple[int, ...], macro: bool,
         train_chunk(algorithm, other, [fold], seed=3)
 
 
-def test_a_fold_may_hold_out_one_clip() -> None:
-    single = next(fold for fold in FOLDS if len(fold.test) == 1)
-    assert train(toy(steps=3), [single])[0].logits.shape == (1, 3)
-
-
 def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> None:
     dataset = small_dataset((150, 10))
     fold = next(fold for fold in folds(dataset) if len(fold.test) == 150)
@@ -64,22 +59,6 @@ def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> N
     flow = torch.tensor(dataset.micro.flow[fold.test]).float() / 127
     expected, _ = algorithm.predict(fitted.parameters, fitted.state, {"micro.flow": flow})
     np.testing.assert_allclose(result.logits, expected.numpy(), atol=1e-5)
-
-
-def test_clips_of_one_frame_train() -> None:
-    dataset = small_dataset(frames=1)
-    assert train(Toy(Settings(steps=3), dataset.shapes), list(folds(dataset)[:1]), dataset)
-
-
-def test_a_batch_of_a_single_class_trains() -> None:
-    class Single(Toy):
-        def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
-            plan = super().plan(stage, update, training, rng)
-            zeros = np.flatnonzero(training.micro.emotion == 0)
-            return {**plan, "micro": rng.choice(zeros, plan["sign"].shape)}
-
-    result = train(Single(dataclasses.replace(SETTINGS, macro=False), DATASET.shapes), [FOLDS[0]])[0]
-    assert np.isfinite(result.logits).all()
 
 
 def test_predict_sees_views_of_held_out_clips_and_nothing_else() -> None:
