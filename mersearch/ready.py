@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mersearch.algorithm import Shapes, curves, settings_from
-from mersearch.config.importing import algorithm_class
+from mersearch.config.importing import algorithm_class, folder_of
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import Prepared
@@ -58,7 +58,15 @@ def make_ready(config: Config, report: Report) -> Ready:
 def study_of(config: Config, prepared: Prepared, plan: FoldPlan, mode: Mode) -> Study:
     """What the workers are sent: where the caches are, by absolute paths."""
     macro = None if prepared.macro is None else prepared.macro.absolute()
-    return Study(prepared.micro.absolute(), macro, prepared.digest, plan, config, mode)
+    return Study(
+        prepared.micro.absolute(),
+        macro,
+        prepared.digest,
+        plan,
+        config,
+        mode,
+        folder_of(config.algorithm.name),
+    )
 
 
 def fold_plan(dataset: DataSet, chunk: int) -> FoldPlan:
@@ -125,6 +133,5 @@ def require_material(config: Config, shapes: Shapes, macro: bool) -> None:
                 f"{config.algorithm.name} needs {' and '.join(missing)}"
                 f"{' clips' if 'macro' in missing else ''}, which the data do not have",
                 received=f"{chosen}; there is {', '.join(sorted(present))}",
-                fix=f"{fixes.get(missing[0], 'prepare that view')}, or turn off the settings that use it "
-                "(see docs/quintuplet.md, 'Without macro clips')",
+                fix=f"{fixes.get(missing[0], 'prepare that view')}, or turn off the settings that use it",
             )
