@@ -123,11 +123,9 @@ def test_a_search_with_an_algorithm_on_pythonpath_runs_from_start_to_end(
         "data=casme2",
         "data.root=casme2",
         *(f"preprocess.{key}" for key in ("frames=2", "size=16", "flow_size=32", "cache=cache")),
+        "space.algorithm.steps.high=60",
         *("search.trials=2", "search.scheduler=none", "search.concurrency=1", "trial.gpus=0"),
     ]
     with tiny.start("launch", str(file), "run.name=mine", *options, path=folder) as command:
         command.ended()
     assert len(predictions(tiny.run("mine"))) == 2 * 3
-    with tiny.start("launch", str(file), "run.name=other", *options) as command:
-        said = command.ended(2)
-    assert re.search(r"myspace\.yaml:\d+: algorithm\.name: the module mypackage\.mine cannot be", said), said
