@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.config",
     ),
     ("mersearch.training", "mersearch.store"),
+    ("mersearch.testing",),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening",),
@@ -52,6 +53,7 @@ DOORS = {
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "typer": ("mersearch.cli",),
+    "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)
 

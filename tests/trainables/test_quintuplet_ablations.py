@@ -61,10 +61,6 @@ def test_a_part_is_gone_and_nothing_else(name: str, gone: Any, whole: set[str]) 
     assert logged(name) == {key for key in whole if not gone(key)}
 
 
-def test_the_classification_loss_has_a_curve(whole: set[str]) -> None:
-    assert "joint.joint.classification.curve" in whole
-
-
 def test_every_part_of_the_defaults_can_be_taken_away() -> None:
     assert list(changed()) == ALL
     assert all(changed().values())
