@@ -81,11 +81,11 @@ def test_a_worker_is_told_the_folder_that_the_module_lies_in(folder: Path) -> No
 def test_a_process_with_another_path_finds_the_module_in_that_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "elsewhere.py").write_text("from mypackage.mine import Mine\n")
+    (tmp_path / "in_another_folder.py").write_text("from mypackage.mine import Mine\n")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(ConfigError, match="the module elsewhere cannot be imported"):
-        algorithm_class("elsewhere:Mine")
-    assert algorithm_class("elsewhere:Mine", tmp_path).__name__ == "Mine"
+    with pytest.raises(ConfigError, match="the module in_another_folder cannot be imported"):
+        algorithm_class("in_another_folder:Mine")
+    assert algorithm_class("in_another_folder:Mine", tmp_path).__name__ == "Mine"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,10 @@ from tests.bad.inputs import write
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("launch nosuch", ("there is no search space nosuch", "shipped search spaces: quintuplet")),
+        (
+            "launch nosuch",
+            ("there is no search space nosuch", "shipped search spaces: disentangle, disentangle_casme2,"),
+        ),
         ("launch " + "x" * 300, ("x cannot be read", "File name too long", "a shipped search space")),
         ("status nosuch", ("a run is a path, or a name", "runs/nosuch does not exist", "runs there: done")),
         ("status dnoe", ("runs/dnoe does not exist", "did you mean done?")),
@@ -46,7 +49,10 @@ from tests.bad.inputs import write
             "launch tiny.yaml run.root=casme2 run.name=truth",
             ("a new run needs a place of its own", "casme2/truth"),
         ),
-        ("launch tiny.yaml algorithm.name=broken:X", ("broken cannot be imported", "NameError", "line 1)")),
+        (
+            "launch tiny.yaml algorithm.name=unfinished:X",
+            ("unfinished cannot be imported", "NameError", "line 1)"),
+        ),
         (
             "launch tiny.yaml algorithm.train.lr=5",
             ("algorithm.train.lr=5: algorithm.train.lr must be", "≤ 1"),
@@ -56,6 +62,6 @@ from tests.bad.inputs import write
 def test_a_command_that_cannot_run_says_why(
     refuses: Callable[..., str], command: str, said: tuple[str, ...]
 ) -> None:
-    Path("broken.py").write_text("undefined\n")
+    Path("unfinished.py").write_text("undefined\n")
     write("space.yaml", {"space": {"algorithm": {"train": {"lr": {"low": 0.1, "high": 0.2}}}}})
     refuses(*command.split(), says=said)

@@ -81,7 +81,7 @@ def test_without_annotated_clips_only_the_coverage_is_known() -> None:
     ],
 )
 def test_the_algorithms_report_what_they_look_like_inside(name: str, keys: set[str]) -> None:
-    (result,) = train_chunk(EVERY[name].build(DEVICE_DATA.shapes), DEVICE_DATA, FOLDS[:1], seed=0)
+    (result,) = train_chunk(EVERY[name](DEVICE_DATA.shapes), DEVICE_DATA, FOLDS[:1], seed=0)
     found = {key.partition(".")[2]: value for key, value in result.diagnostics.items() if "inspect." in key}
     assert {*found} == keys
     for value in found.values():
@@ -90,7 +90,7 @@ def test_the_algorithms_report_what_they_look_like_inside(name: str, keys: set[s
 
 
 def test_an_inspection_of_another_shape_is_refused() -> None:
-    algorithm: Any = EVERY["toy"].build(DEVICE_DATA.shapes)
+    algorithm: Any = EVERY["toy"](DEVICE_DATA.shapes)
     algorithm.inspect = lambda *_: {"many": torch.zeros(2, 3)}
     with pytest.raises(TrialFailure, match="`inspect` returns a number per clip"):
         train_chunk(algorithm, DEVICE_DATA, FOLDS[:1], seed=0)
