@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
+    (
+        "mersearch.errors",
+        "mersearch.disk",
+        "mersearch.interrupts",
+        "mersearch.seeds",
+        "mersearch.stateless",
+        "mersearch.space",
+    ),
     (
         "mersearch.algorithm",
         "mersearch.metrics",

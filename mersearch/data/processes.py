@@ -12,15 +12,21 @@ from multiprocessing.connection import wait
 
 import cv2
 
+from mersearch.interrupts import interrupt_deferred
+
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Processes started within never hear Ctrl-C, not even while they import; this one hears it at the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Processes started within never hear Ctrl-C, not even while they import; this one hears it at the end.
+
+    A blocked signal reaches the handler all the same when another thread takes it, so the handler waits too.
+    """
+    with interrupt_deferred():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin() -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from mersearch.errors import ClusterError
+from mersearch.interrupts import interrupt_deferred
 from mersearch.search.address import resolve
 from mersearch.search.surroundings import (
     environment,
     handler_kept,
-    interrupt_deferred,
     own_token,
     refresh_authentication,
     short_folder,

@@ -73,31 +73,6 @@ def handler_kept(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, before)
 
 
-@contextmanager
-def interrupt_deferred() -> Iterator[None]:
-    """Ctrl-C waits for the end of the context: Ray, imported or started by halves, ends in a crash.
-
-    The second one does not wait.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before, arrived = signal.getsignal(signal.SIGINT), False
-
-    def note(number: int, frame: object) -> None:  # noqa: ARG001
-        nonlocal arrived
-        arrived = True
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if arrived:
-            raise KeyboardInterrupt
-
-
 def own_token(folder: Path) -> dict[str, str]:
     """The variables of a token of its own, in a file that only this user reads."""
     path = folder / "token"

@@ -14,7 +14,7 @@ import pytest
 from mersearch.errors import ClusterError
 from mersearch.search import guardian
 from mersearch.search.ray_cluster import cluster
-from mersearch.search.surroundings import LONGEST, interrupt_deferred
+from mersearch.search.surroundings import LONGEST
 
 
 def test_an_address_that_does_not_answer_is_said_before_ray_is_imported() -> None:
@@ -110,19 +110,3 @@ def test_a_guardian_ends_who_writes_into_the_folder_when_its_driver_is_gone_and_
         for holder in holders:
             holder.kill()
             holder.communicate()
-
-
-def test_an_interrupt_that_is_deferred_comes_at_the_end_and_the_second_one_at_once() -> None:
-    done = []
-
-    def twice() -> None:
-        with interrupt_deferred():
-            signal.raise_signal(signal.SIGINT)
-            done.append("all of it")
-            signal.raise_signal(signal.SIGINT)
-            done.append("never")
-
-    with pytest.raises(KeyboardInterrupt):
-        twice()
-    assert done == ["all of it"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
