@@ -12,7 +12,7 @@ import numpy as np
 
 from mersearch.algorithm import Algorithm, Labels, Shapes, Stage, settings_from
 from mersearch.config.importing import algorithm_class
-from mersearch.config.records import Config
+from mersearch.config.records import Config, Search
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import folds
@@ -43,8 +43,6 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
     seconds = _seconds_per_fold(config, material, shapes)
     subjects = len(material.micro.subjects)
     most = config.search.trials * subjects
-    rungs = ", ".join(f"{share:g}" for share in config.search.rungs)
-    stopping = f"ASHA after {rungs} of the folds" if config.search.scheduler == "asha" else "none"
     rows = [
         ("data", f"{_database(config, material)}"),
         (
@@ -55,7 +53,7 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", f"{config.search.trials} by {config.search.sampler}, metric {config.search.metric}"),
-        ("stopping", stopping),
+        ("stopping", _stopping(config.search)),
         ("resources", f"{slots} trial(s) at once on {mode['device']}, {mode['threads']} thread(s) each"),
         (
             "time",
@@ -68,6 +66,15 @@ def dry_run(config: Config, slots: int, report: Report) -> list[str]:
     for name, text in rows:
         lines += textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
     return ["plan (nothing was trained or preprocessed)", *lines]
+
+
+def _stopping(search: Search) -> str:
+    if search.scheduler == "none":
+        return "none"
+    race = search.scheduler == "race"
+    rungs = ", ".join(f"{share:g}" for share in (search.race.rungs if race else search.rungs))
+    rule = f"race against the best complete trial, {search.race.alpha}," if race else "ASHA"
+    return f"{rule} after {rungs} of the folds"
 
 
 def _macro(config: Config, material: Material) -> str:

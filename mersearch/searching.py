@@ -11,9 +11,8 @@ from mersearch.console import Watching, closing, opening
 from mersearch.errors import ConfigError
 from mersearch.opening import Opened, record_turn
 from mersearch.search.address import resolve
-from mersearch.search.asha import Asha
 from mersearch.search.engine import require_success, run_search
-from mersearch.search.policy import NoStopping, Policy
+from mersearch.search.policies import policy_of
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
@@ -73,14 +72,6 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str
     )
 
 
-def policy(config: Config) -> Policy:
-    """The rule by which trials are stopped between folds."""
-    search = config.search
-    if search.scheduler == "none":
-        return NoStopping()
-    return Asha(eta=search.eta, rungs=search.rungs, min_peers=search.min_peers)
-
-
 def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
@@ -93,7 +84,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             space=config.space,
             trials=config.search.trials,
             metric=config.search.metric,
-            policy=policy(config),
+            policy=policy_of(config.search, classes=len(opened.run.plan.classes), seed=config.run.seed),
             seed=config.run.seed,
             sampler=config.search.sampler,
             startup=config.search.startup,

@@ -13,7 +13,14 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
+    (
+        "mersearch.errors",
+        "mersearch.disk",
+        "mersearch.seeds",
+        "mersearch.stateless",
+        "mersearch.space",
+        "mersearch.student",
+    ),
     ("mersearch.algorithm", "mersearch.metrics", "mersearch.numerics", "mersearch.data", "mersearch.config"),
     ("mersearch.training", "mersearch.store"),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),

@@ -89,6 +89,27 @@ class AlgorithmConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Racing:
+    """What `search.scheduler: race` goes by."""
+
+    alpha: float | Literal["strict", "default", "explore"] = field(
+        default="default", metadata={"gt": 0, "lt": 0.5}
+    )
+    """Chance per look to stop a trial that would have drawn level: strict 0.02, default 0.1, explore 0.2."""
+    rungs: tuple[float, ...] = field(default=(0.125, 0.25, 0.375, 0.5, 0.75), metadata={"gt": 0, "lt": 1})
+    """Shares of the folds after which a trial is judged."""
+    audit: float = field(default=0.05, metadata={"ge": 0, "le": 1})
+    """Share of the trials that are never stopped, to see how often the rule errs."""
+    first: int = field(default=3, metadata={"ge": 1})
+    """Complete trials before one is stopped."""
+    delta: float = field(default=0.0, metadata={"ge": 0})
+    """A shortfall of the score that is no reason to stop."""
+
+    def __post_init__(self) -> None:
+        _require_increasing("search.race.rungs", self.rungs)
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """How much is searched, and how."""
 
@@ -97,7 +118,7 @@ class Search:
     sampler: Literal["tpe", "random"] = "tpe"
     startup: int = field(default=10, metadata={"ge": 1})
     """Trials with a score before `tpe` stops drawing at random."""
-    scheduler: Literal["asha", "none"] = "asha"
+    scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
     eta: float = field(default=2, metadata={"ge": 2})
@@ -106,10 +127,10 @@ class Search:
     """Trials that must have reached a rung before one is stopped there."""
     rungs: tuple[float, ...] = field(default=(0.25, 0.5), metadata={"gt": 0, "lt": 1})
     """Shares of the folds after which a trial may be stopped."""
+    race: Racing = field(default_factory=Racing)
 
     def __post_init__(self) -> None:
-        if list(self.rungs) != sorted(set(self.rungs)):
-            raise ConfigError("search.rungs must increase", received=repr(list(self.rungs)))
+        _require_increasing("search.rungs", self.rungs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +228,11 @@ class Config:
         """This configuration with the parameters of a trial put in and nothing left to search."""
         algorithm = dataclasses.replace(self.algorithm, settings=self.with_parameters(values))
         return dataclasses.replace(self, algorithm=algorithm, space=Space(), fixed=())
+
+
+def _require_increasing(key: str, values: tuple[float, ...]) -> None:
+    if list(values) != sorted(set(values)):
+        raise ConfigError(f"{key} must increase", received=repr(list(values)))
 
 
 def _put(settings: dict[str, Any], path: str, value: Value) -> bool:

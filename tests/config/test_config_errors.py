@@ -58,10 +58,10 @@ def text(file: Path | str, *overrides: str) -> str:
             "leave it out for the default, auto",
         ),
         (
-            "search: {scheduler: race}",
+            "search: {scheduler: hyperband}",
             "",
-            "search.scheduler must be one of asha, none",
-            "'race'",
+            "search.scheduler must be one of asha, race, none",
+            "'hyperband'",
             "leave it out",
         ),
         (
@@ -72,6 +72,28 @@ def text(file: Path | str, *overrides: str) -> str:
             "leave it out for the default, [0.25, 0.5]",
         ),
         ("search: {rungs: [0.5, 0.25]}", "", "search.rungs must increase", "[0.5, 0.25]", ""),
+        (
+            "search: {race: {alpha: bold}}",
+            "",
+            "search.race.alpha must be a number > 0 and < 0.5, or one of strict, default, explore",
+            "'bold'",
+            "leave it out for the default, default",
+        ),
+        (
+            "search: {race: {audit: 2}}",
+            "",
+            "search.race.audit must be a number ≥ 0 and ≤ 1",
+            "2",
+            "leave it out",
+        ),
+        ("search: {race: {rungs: [0.5, 0.5]}}", "", "search.race.rungs must increase", "[0.5, 0.5]", ""),
+        (
+            "search: {race: {eta: 2}}",
+            "",
+            "unknown key search.race.eta",
+            "eta",
+            "did you mean delta? valid keys: alpha,",
+        ),
         ("search: 3", "", "search must hold keys with values", "3", "valid keys: concurrency,"),
         ("run: {name: a/b}", "", "run.name must be a plain folder name", "a/b", "letters"),
         (
