@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from mersearch import seeds
-from mersearch.search.journal import Journal
+from mersearch.search.journal import Journal, Silent
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
 from mersearch.space import Space
@@ -20,7 +20,7 @@ from mersearch.store import (
     FoldRecord,
     Parameters,
     Progress,
-    RunWriter,
+    Recorder,
     Trial,
     TrialEnded,
     TrialProposed,
@@ -54,7 +54,7 @@ class Session:
     Where none of them is new either, the space is exhausted and the search ends with fewer trials than asked for.
 
     Args:
-        writer: the writing end of the run.
+        writer: the writing end of the run; without a folder there is no journal either.
         space: what is searched.
         trials: trials of the whole search.
         metric: `uf1`, `uar` or `accuracy`.
@@ -70,7 +70,7 @@ class Session:
 
     def __init__(
         self,
-        writer: RunWriter,
+        writer: Recorder,
         *,
         space: Space,
         trials: int,
@@ -87,7 +87,9 @@ class Session:
         self._seed, self._sampler, self._startup = seed, sampler, startup
         self._slots, self._clock, self._exhausted = slots, clock, False
         self._adopt = [trial.number for trial in self._state.in_state("running")]
-        self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
+        self._journal: Journal | Silent = Silent()
+        if writer.path is not None:
+            self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
 
     @property
     def plan(self) -> FoldPlan:
