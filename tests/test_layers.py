@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.training", "mersearch.store"),
     ("mersearch.search", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
-    ("mersearch.opening",),
+    ("mersearch.opening", "mersearch.simulation"),
     (
         "mersearch.evaluation",
         "mersearch.export",

@@ -62,6 +62,7 @@ class Session:
         seed: seed of the run.
         sampler: `tpe` or `random`.
         startup: scored trials before `tpe` stops drawing at random.
+        points: configurations to try first, before any is drawn; one that is there already is passed over.
         slots: trials that run side by side, for the expected time.
         clock: seconds since 1970, for display.
 
@@ -79,13 +80,14 @@ class Session:
         seed: int,
         sampler: str = "tpe",
         startup: int = STARTUP,
+        points: Sequence[Parameters] = (),
         slots: int = 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._writer, self._state = writer, writer.state
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
-        self._slots, self._clock, self._exhausted = slots, clock, False
+        self._points, self._slots, self._clock, self._exhausted = points, slots, clock, False
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal: Journal | Silent = Silent()
         if writer.path is not None:
@@ -123,6 +125,9 @@ class Session:
     def _draw(self, number: int) -> tuple[Parameters, int] | None:
         """A configuration that no trial has, and the sampler's seed; None where none was found."""
         known = {trial.configuration for trial in self._state.trials.values()}
+        for point in self._points:
+            if configuration(point) not in known:
+                return dict(point), sampler_seed(self._seed, number)
         for attempt in range(REDRAWS + 1):
             seed = seeds.seed(self._seed, "sampler", number, attempt) if attempt else self._seed
             parameters = propose(
