@@ -170,6 +170,20 @@ def status(
     )
 
 
+@app.command(epilog="Example: mersearch simulate runs/quintuplet --workers 4")
+def simulate(
+    run: Run,
+    root: Root = RUNS,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
+) -> None:
+    """What another scheduler would have done with the trials of a run; trains nothing."""
+    from mersearch.simulation.other import lines, outcomes
+    from mersearch.store import RunDirectory
+
+    found = RunDirectory.find(run, root)
+    print("\n".join(lines(found, outcomes(found, workers=workers), workers=workers)))
+
+
 @app.command(epilog="Example: mersearch export runs/quintuplet --top 3 -o best/")
 def export(
     run: Run,
