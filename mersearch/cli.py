@@ -195,14 +195,16 @@ def export(
 ) -> None:
     """Write the best configurations as YAML that runs again."""
     from mersearch.export import export as write
+    from mersearch.export import score_lines
     from mersearch.store import RunDirectory
 
-    files = write(RunDirectory.find(run, root), top=top, folder=folder)
+    found = RunDirectory.find(run, root)
+    files = write(found, top=top, folder=folder)
     if len(files) < top:
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)
-    print("(the best of many trials looks better than it is)")
+    print("\n".join(score_lines(found)))
     print(f"next: mersearch evaluate {files[0]}")
 
 

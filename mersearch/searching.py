@@ -6,9 +6,12 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, opening
 from mersearch.errors import ConfigError
+from mersearch.honest import keep
+from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn
 from mersearch.search.address import resolve
 from mersearch.search.engine import require_success, run_search
@@ -41,9 +44,10 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
         _require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
-        if not now.finished:
-            record_turn(opened, now.folds_done)
-            _run(opened, writer, address, say)
+        with recording(opened.run, writer.state):
+            if not now.finished:
+                record_turn(opened, now.folds_done)
+                _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
         say(closing_lines(opened, writer, time.monotonic() - start))
@@ -62,11 +66,13 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float) -> list[str
     """The last lines of a search."""
     search = opened.config.search
     best = writer.state.best(search.metric)
+    found = keep(opened.run, writer.state)
     return closing(
         progress(writer.state, metric=search.metric, planned=search.trials),
         run=opened.run.path,
         metric=search.metric,
         parameters=best.parameters if best else None,
+        honest=[*(found.lines() if found else ()), *audit_lines(writer.state, search.metric)],
         seconds=seconds,
         synthetic=_synthetic(opened.config),
     )

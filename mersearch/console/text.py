@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mersearch.store import Progress, TrialProgress
+from mersearch.summary import CAUTION
 
 LISTED = 8
 """Parameters of the best configuration that the last words list."""
@@ -81,6 +82,7 @@ def closing(
     run: Path,
     metric: str,
     parameters: Mapping[str, Any] | None,
+    honest: Sequence[str] = (),
     seconds: float,
     synthetic: Sequence[str] = (),
 ) -> list[str]:
@@ -91,6 +93,7 @@ def closing(
         run: the run directory, as the user may type it.
         metric: what was maximised.
         parameters: of the best complete trial, the first `LISTED` are shown; None without one.
+        honest: what is to be said beside the score of the best one.
         seconds: wall-clock time of this command.
         synthetic: databases that were generated.
     """
@@ -100,15 +103,11 @@ def closing(
     else:
         number, score = progress.best
         lines += [f"Best: trial {number}, {metric} {score:.3f} over all {progress.folds} subjects"]
-        lines += [CAUTION, *_listed(parameters)]
+        lines += [*(honest or [CAUTION]), *_listed(parameters)]
     lines += [f"Everything is in {run}", *_next(run, progress.best is not None)]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines
-
-
-CAUTION = "(the best of many trials looks better than it is)"
-"""Beside every score of a winner."""
 
 
 def mark_synthetic(databases: Sequence[str]) -> str:

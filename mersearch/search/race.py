@@ -85,7 +85,9 @@ class Race:
             why += f"{'stopped' if stop else 'goes on'}: the limit is {basis['limit'] - self.delta:+.3f}"
         else:
             why += "goes on: too few folds for a limit"
-        why += ", goes on as an audit" if audited else ""
+        if audited:
+            basis["audited"] = 1
+            why += ", goes on as an audit"
         return Verdict(trial, folds, not stop or audited, why, value, peers, basis=basis)
 
     def audited(self, trial: int) -> bool:
@@ -93,7 +95,7 @@ class Race:
         return seeds.seed("audit", self.seed, trial) < self.audit * 2**62
 
     def _basis(self, snapshot: Snapshot, complete: dict[int, Counts], prefix: Counts) -> dict[str, float]:
-        """Incumbent and gap D̂; where they are known, its deviation sd and the limit −t·sd."""
+        """Incumbent and gap D̂; where it is known, the deviation sd and with it the limit −t·sd."""
         m, metric = len(prefix) - 1, METRICS[snapshot.metric]
         best, earlier = _history(snapshot, complete)
         reference = complete[best]

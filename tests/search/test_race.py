@@ -125,6 +125,7 @@ def test_an_audited_trial_goes_on_and_its_verdict_tells_that_it_would_have_been_
     assert verdict.keep
     assert verdict.basis["gap"] < verdict.basis["limit"]
     assert "audit" in verdict.why
+    assert verdict.basis["audited"] == 1
     assert not hopeless(race, 3, next(k for k in range(10, 2010) if k not in audited))
 
 
