@@ -90,7 +90,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             space=config.space,
             trials=config.search.trials,
             metric=config.search.metric,
-            policy=policy_of(config.search, classes=len(opened.run.plan.classes), seed=config.run.seed),
+            policy=policy_of(config.search, seed=config.run.seed),
             seed=config.run.seed,
             sampler=config.search.sampler,
             startup=config.search.startup,

@@ -71,7 +71,7 @@ def an_asha(eta: float = 2, rungs: tuple[float, ...] = (0.3, 0.5), min_peers: in
 
 def a_race(**changes: Any) -> Race:
     """The default settings without an audit, with some changed."""
-    return Race(**{"alpha": 0.1, "rungs": (0.3, 0.5, 0.7), "classes": 3, "audit": 0.0, "first": 3, **changes})
+    return Race(**{"alpha": 0.1, "rungs": (0.3, 0.5, 0.7), "audit": 0.0, "first": 3, **changes})
 
 
 @contextmanager

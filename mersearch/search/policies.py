@@ -11,12 +11,11 @@ ALPHA = {"strict": 0.02, "default": 0.10, "explore": 0.20}
 """The named levels of `search.race.alpha`."""
 
 
-def policy_of(search: Search, *, classes: int, seed: int) -> Policy:
+def policy_of(search: Search, *, seed: int) -> Policy:
     """The policy of `search.scheduler` with its own keys.
 
     Args:
         search: the section of the configuration.
-        classes: of the label set.
         seed: of the run, for the audit.
     """
     if search.scheduler == "asha":
@@ -26,7 +25,6 @@ def policy_of(search: Search, *, classes: int, seed: int) -> Policy:
         return Race(
             alpha=ALPHA[race.alpha] if isinstance(race.alpha, str) else race.alpha,
             rungs=race.rungs,
-            classes=classes,
             audit=race.audit,
             first=race.first,
             delta=race.delta,

@@ -24,6 +24,8 @@ from mersearch.student import quantile
 
 PRIOR = 4
 """Folds that the spread seen in earlier complete trials is worth."""
+LEAST = 3
+"""Folds of the first look at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,6 @@ class Race:
     Attributes:
         alpha: chance per look to stop a trial that would have drawn level.
         rungs: shares of the folds of a full trial.
-        classes: L; a look needs more folds than classes.
         audit: share of the trials that are never stopped.
         first: fewest complete trials for a stop.
         delta: a shortfall of the score that is no reason to stop.
@@ -51,20 +52,18 @@ class Race:
 
     alpha: float
     rungs: tuple[float, ...]
-    classes: int
     audit: float = 0.05
     first: int = 3
     delta: float = 0.0
     seed: int = 0
 
     def looks(self, folds: int) -> tuple[int, ...]:
-        """ceil(share · K), at least max(3, L + 1); shares that round to all folds are left out.
+        """ceil(share · K), at least `LEAST`; shares that round to all folds are left out.
 
-        >>> Race(alpha=0.1, rungs=(0.125, 0.25, 0.375, 0.5, 0.75), classes=3).looks(26)
+        >>> Race(alpha=0.1, rungs=(0.125, 0.25, 0.375, 0.5, 0.75)).looks(26)
         (4, 7, 10, 13, 20)
         """
-        least = max(3, self.classes + 1)
-        rungs = {max(least, math.ceil(round(share * folds, 9))) for share in self.rungs}
+        rungs = {max(LEAST, math.ceil(round(share * folds, 9))) for share in self.rungs}
         return tuple(sorted(rung for rung in rungs if rung < folds))
 
     def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
@@ -106,17 +105,20 @@ class Race:
         if (pooled := _pooled(own, earlier, m, _present(prefix))) is None:
             return basis
         spread, freedom = pooled
-        sd = math.sqrt(spread * after * (1 + after / before))
+        sd = math.sqrt(spread * after * (1 + after / max(1, before)))
         return {**basis, "sd": sd, "limit": -quantile(1 - self.alpha, freedom) * sd}
 
 
 def _pooled(own: float | None, earlier: Sequence[float], m: int, present: int) -> tuple[float, int] | None:
-    """Variance per clip pooled with its mean in earlier trials, worth `PRIOR` folds, and its degrees of freedom."""
+    """Variance per clip pooled with its mean in earlier trials, worth `PRIOR` folds, and its degrees of freedom.
+
+    One of the two alone where the other is not known: the trial has as few folds as classes, or is the first but one.
+    """
+    prior = sum(earlier) / len(earlier) if earlier else None
     if own is None:
-        return None
-    if not earlier:
+        return None if prior is None else (prior, PRIOR)
+    if prior is None:
         return own, m - present
-    prior = sum(earlier) / len(earlier)
     return (PRIOR * prior + (m - 1) * own) / (PRIOR + m - 1), PRIOR + m - 1
 
 

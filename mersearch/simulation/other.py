@@ -77,7 +77,7 @@ def replay_with(state: RunState, search: Search, *, seed: int, workers: int) -> 
         space=Space(),
         trials=len(table.points),
         metric=search.metric,
-        policy=policy_of(search, classes=len(state.plan.classes), seed=seed),
+        policy=policy_of(search, seed=seed),
         seed=seed,
         sampler="random",
         points=table.points,

@@ -99,8 +99,6 @@ class World:
         layout: of the database.
         chunk: folds between two reports.
         shuffled: folds in random order instead of the frozen one; nothing else changes.
-        narrowing: by how much the n-th proposal is drawn towards the optimum, up to this share at trial 100: what a
-            sampler that learns would do, but in the same way for every contender.
         base: logit of the right class at the optimum.
         reach: logits per unit of worth.
         noise: the random parts.
@@ -113,12 +111,11 @@ class World:
         *,
         chunk: int = 1,
         shuffled: bool = False,
-        narrowing: float = 0.0,
         base: float = 2.2,
         reach: float = 2.0,
         noise: Noise = NOISE,
     ) -> None:
-        self._seed, self._narrowing = seed, narrowing
+        self._seed = seed
         self._base, self._reach, self._noise = base, reach, noise
         self._clips = _clips(seed, layout)
         self._subjects = tuple(f"s{k:03d}" for k in range(layout.subjects))
@@ -134,7 +131,7 @@ class World:
 
     def fold(self, trial: int, parameters: Parameters, subject: str) -> FoldRecord:
         """The predictions of one held-out subject; one-hot logits."""
-        outcome = self.outcome(trial, parameters)[self._subjects.index(subject)]
+        outcome = self.outcome(parameters)[self._subjects.index(subject)]
         classes = len(outcome)
         labels = np.repeat(np.arange(classes), outcome.sum(1))
         predicted = np.repeat(np.tile(np.arange(classes), classes), outcome.ravel())
@@ -146,34 +143,33 @@ class World:
             trial, subject, chunk, 0, seconds, "simulated", clips, tuple(labels.tolist()), logits
         )
 
-    def outcome(self, trial: int, parameters: Parameters) -> Counts:
+    def outcome(self, parameters: Parameters) -> Counts:
         """Confusion counts [K, L, L] of every subject, in the order of their names."""
         key = configuration(parameters)
         if key not in self._known:
-            chances = self._chances(trial, parameters, self._own)
+            chances = self._chances(parameters, self._own)
             self._known[key] = self._draw("clips", key).multinomial(self._clips, chances)
         return self._known[key]
 
-    def truth(self, trial: int, parameters: Parameters, metric: str) -> float:
+    def truth(self, parameters: Parameters, metric: str) -> float:
         """The metric over further people, with the class counts of the database."""
-        rates = self._chances(trial, parameters, self._further).mean(0)
+        rates = self._chances(parameters, self._further).mean(0)
         return METRICS[metric](rates * self._clips.sum(0)[:, None])
 
-    def _chances(self, trial: int, parameters: Parameters, crowd: Crowd) -> NDArray[np.float64]:
+    def _chances(self, parameters: Parameters, crowd: Crowd) -> NDArray[np.float64]:
         """Chance [n, L, L] that a clip of class y of a person is predicted as j."""
         key, shape = configuration(parameters), crowd.pairs.shape
         habit = self._draw("trial", key).normal(0, self._noise.trial, shape[1:])
         both = self._draw("both", crowd.name, key).normal(0, self._noise.both, shape)
-        level = self._base + self._reach * self._worth(trial, parameters) + crowd.easy
+        level = self._base + self._reach * self._worth(parameters) + crowd.easy
         logits = level[:, None, None] * np.eye(shape[1]) + crowd.pairs + habit + both
         rates = np.exp(logits - logits.max(2, keepdims=True))
         return np.asarray(rates / rates.sum(2, keepdims=True), np.float64)
 
-    def _worth(self, trial: int, parameters: Parameters) -> float:
-        """Minus the squared distance from the optimum, which the narrowing shrinks."""
+    def _worth(self, parameters: Parameters) -> float:
+        """Minus the squared distance from the optimum."""
         point = np.array([float(parameters[dimension.path] or 0) for dimension in SPACE.parameters])
-        share = 1 - self._narrowing * min(1.0, trial / 100)
-        return float(-(((point - self._optimum) * share) ** 2).sum())
+        return float(-((point - self._optimum) ** 2).sum())
 
     def _crowd(self, name: str, people: int) -> Crowd:
         values = self._draw("crowd", name).normal(size=(people, 1 + self._clips.shape[1] ** 2))
