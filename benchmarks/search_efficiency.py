@@ -10,7 +10,7 @@ benchmarks/results/search_efficiency.jsonl. `report` writes search_efficiency.md
 Searches are simulated: the very same session, sampler and policies as in a real search, on invented worlds with the
 subject and class counts of real databases (`mersearch.simulation.world`), with a virtual clock that bills a fold when
 it is read. All contenders of a cell meet the same world, and draw from it with the same sampler. With the random one
-(the main table), all of ours and all pruners see the same proposals; with TPE, which learns, every search has its own.
+(the main table), ours and all pruners see the same proposals; with TPE, which learns, every search has its own.
 Constants were chosen on worlds of seeds 0 to 9; the benchmark uses seeds from 1000 on. What this proves is the rules,
 in worlds of this kind; it says nothing about a particular database.
 

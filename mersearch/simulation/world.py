@@ -104,6 +104,8 @@ class World:
         noise: the random parts.
     """
 
+    space = SPACE
+
     def __init__(
         self,
         seed: int,
