@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ridge_world import RidgeWorld
 
-from mersearch.config.records import Racing
+from mersearch.config.records import Racing, Search
 from mersearch.metrics import NAMES
 from mersearch.search.asha import Asha
 from mersearch.search.policies import ALPHA
@@ -48,9 +48,14 @@ def race(seed: int) -> Policy:
     return Race(ALPHA["default"], keys.rungs, audit=keys.audit, first=keys.first, seed=seed)
 
 
+def asha(_seed: int) -> Policy:
+    keys = Search()
+    return Asha(eta=keys.eta, rungs=keys.rungs, min_peers=keys.min_peers)
+
+
 POLICIES: dict[str, Callable[[int], Policy]] = {
     "no stopping": lambda _: NoStopping(),
-    "asha": lambda _: Asha(eta=2, rungs=(0.125, 0.25, 0.5), min_peers=3),
+    "asha": asha,
     "race": race,
 }
 
@@ -150,7 +155,7 @@ def report() -> None:
     text = [
         "# Honesty of the corrected score",
         "",
-        f"{NAMES[METRIC]}, {TRIALS} configurations; bias ± 2 standard errors; covered and width are of the 95 % interval.",
+        f"{NAMES[METRIC]}, {TRIALS} configurations; bias ± 2 standard errors; covered, width: of the 95 % interval.",
         "",
         "| setting | searches | complete | naive | corrected | conservative | survivors only | covered | "
         "width | corrected passes | survivors only pass |",

@@ -96,7 +96,9 @@ class Racing:
         default="default", metadata={"gt": 0, "lt": 0.5}
     )
     """Chance per look to stop a trial that would have drawn level: strict 0.02, default 0.1, explore 0.2."""
-    rungs: tuple[float, ...] = field(default=(0.125, 0.25, 0.375, 0.5, 0.75), metadata={"gt": 0, "lt": 1})
+    rungs: tuple[float, ...] = field(
+        default=(0.1, 0.1875, 0.25, 0.375, 0.5, 0.625, 0.75), metadata={"gt": 0, "lt": 1}
+    )
     """Shares of the folds after which a trial is judged."""
     audit: float = field(default=0.05, metadata={"ge": 0, "le": 1})
     """Share of the trials that are never stopped, to see how often the rule errs."""
@@ -125,7 +127,7 @@ class Search:
     """At a rung, the best 1/eta of the trials go on."""
     min_peers: int = field(default=3, metadata={"ge": 1})
     """Trials that must have reached a rung before one is stopped there."""
-    rungs: tuple[float, ...] = field(default=(0.25, 0.5), metadata={"gt": 0, "lt": 1})
+    rungs: tuple[float, ...] = field(default=(0.125, 0.25, 0.5), metadata={"gt": 0, "lt": 1})
     """Shares of the folds after which a trial may be stopped."""
     race: Racing = field(default_factory=Racing)
 

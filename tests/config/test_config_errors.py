@@ -69,7 +69,7 @@ def text(file: Path | str, *overrides: str) -> str:
             "",
             "search.rungs must be a list, each a number > 0 and < 1",
             "[0.5, 2]",
-            "leave it out for the default, [0.25, 0.5]",
+            "leave it out for the default, [0.125, 0.25, 0.5]",
         ),
         ("search: {rungs: [0.5, 0.25]}", "", "search.rungs must increase", "[0.5, 0.25]", ""),
         (
