@@ -125,3 +125,8 @@ def test_training_and_the_algorithms_import_without_the_search_stack() -> None:
 def test_the_command_line_imports_nothing_heavy() -> None:
     heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra"}
     assert not loaded_after("import mersearch.cli") & heavy
+
+
+def test_what_status_needs_imports_nothing_heavy() -> None:
+    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "pydantic"}
+    assert not loaded_after("import mersearch.summary, mersearch.honest") & heavy
