@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("mersearch.errors", "mersearch.disk", "mersearch.seeds", "mersearch.stateless", "mersearch.space"),
+    (
+        "mersearch.errors",
+        "mersearch.disk",
+        "mersearch.seeds",
+        "mersearch.stateless",
+        "mersearch.space",
+        "mersearch.student",
+    ),
     (
         "mersearch.algorithm",
         "mersearch.metrics",
@@ -23,10 +30,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.data",
         "mersearch.config",
     ),
-    ("mersearch.training", "mersearch.store"),
+    (
+        "mersearch.training",
+        "mersearch.store",
+        "mersearch.selection",
+        "mersearch.ledger",
+        "mersearch.honest",
+        "mersearch.audit",
+    ),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
-    ("mersearch.opening",),
+    ("mersearch.opening", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.evaluation",
@@ -138,3 +152,8 @@ def test_training_and_the_algorithms_import_without_the_search_stack() -> None:
 def test_the_command_line_imports_nothing_heavy() -> None:
     heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "matplotlib"}
     assert not loaded_after("import mersearch.cli") & heavy
+
+
+def test_what_status_needs_imports_nothing_heavy() -> None:
+    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "pydantic"}
+    assert not loaded_after("import mersearch.summary, mersearch.honest") & heavy
