@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mersearch.algorithm import Shapes
+from mersearch.config.importing import folder_of
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import Prepared
@@ -61,7 +62,15 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
 def study_of(config: Config, prepared: Prepared, plan: FoldPlan, mode: Mode) -> Study:
     """What the workers are sent: where the caches are, by absolute paths."""
     macro = None if prepared.macro is None else prepared.macro.absolute()
-    return Study(prepared.micro.absolute(), macro, prepared.digest, plan, config, mode)
+    return Study(
+        prepared.micro.absolute(),
+        macro,
+        prepared.digest,
+        plan,
+        config,
+        mode,
+        folder_of(config.algorithm.name),
+    )
 
 
 def fold_plan(dataset: DataSet, chunk: int) -> FoldPlan:

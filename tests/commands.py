@@ -22,7 +22,9 @@ MARK = "MERSEARCH_TESTED_COMMAND"
 class Command:
     """A command, and every process that it starts: they inherit a variable that no other process has."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, path: Path | None = None) -> None:
+        """Start it in `folder`, with `path` on PYTHONPATH."""
+        places = os.pathsep.join(map(str, (ROOT, path) if path else (ROOT,)))
         self._said = " ".join(("mersearch", *arguments))
         mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self._mark, self._output = f"{MARK}={mark}", folder / f"{mark}.log"
@@ -33,7 +35,7 @@ class Command:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder / "home"), MARK: mark},
+                env={**os.environ, "PYTHONPATH": places, "HOME": str(folder / "home"), MARK: mark},
             )
         self.pid, self._start = self._process.pid, time.monotonic()
         self._known: dict[int, str] = {}

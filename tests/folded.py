@@ -12,12 +12,13 @@ from torch import Tensor
 from mersearch.algorithm import Plan
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import Fold, folds
+from mersearch.testing.clips import small_dataset
 from mersearch.training import DeviceData, Fitted, FoldResult, train_chunk
 from mersearch.training.batches import Split
 from mersearch.training.fit import fit
-from tests.toy import Settings, Toy, toy_dataset
+from tests.toy import Settings, Toy
 
-DATASET = toy_dataset(macro=True)
+DATASET = small_dataset(macro=True)
 DATA = DeviceData.from_dataset(DATASET)
 FOLDS = folds(DATASET)
 SETTINGS = Settings(steps=20, macro=True, clip_norm=0.5)

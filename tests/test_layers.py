@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.honest",
         "mersearch.audit",
     ),
+    ("mersearch.testing",),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
     ("mersearch.opening", "mersearch.simulation"),
@@ -66,6 +67,7 @@ DOORS = {
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "typer": ("mersearch.cli",),
+    "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)
 

@@ -59,9 +59,9 @@ class Tiny:
 
     folder: Path
 
-    def start(self, *arguments: str) -> Command:
-        """A `mersearch` command in the folder."""
-        return Command(self.folder, *arguments)
+    def start(self, *arguments: str, path: Path | None = None) -> Command:
+        """A `mersearch` command in the folder, with `path` on PYTHONPATH."""
+        return Command(self.folder, *arguments, path=path)
 
     def do(self, *arguments: str) -> str:
         """A command from start to end; what it printed."""

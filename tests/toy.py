@@ -1,4 +1,4 @@
-"""A small real algorithm, and a small data set whose classes can be told apart."""
+"""A small real algorithm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from torch.nn.functional import cross_entropy, interpolate
 from mersearch import stateless
 from mersearch.algorithm import (
     Batch,
-    Labels,
     Logs,
     Need,
     Optimiser,
@@ -27,7 +26,6 @@ from mersearch.algorithm import (
     Update,
     bounded,
 )
-from mersearch.data.clips import Clips, DataSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,54 +102,3 @@ class Toy:
     @staticmethod
     def features(parameters: Parameters, flow: Tensor) -> Tensor:
         return torch.relu(flow.mean(2).flatten(1) @ parameters["features.weight"].T)
-
-
-def toy_labels(subjects: tuple[int, ...], classes: int, rng: np.random.Generator) -> Labels:
-    """`subjects[k]` clips of subject k; classes take turns within a subject."""
-    subject = np.repeat(np.arange(len(subjects)), subjects)
-    emotion = np.concatenate([(np.arange(n) + k) % classes for k, n in enumerate(subjects)])
-    units = rng.random((len(subject), 4)) < 0.4
-    return Labels(emotion, subject, units, units.any(1))
-
-
-def toy_clips(
-    labels: Labels, kind: str, frames: int, size: int, signal: float, rng: np.random.Generator
-) -> Clips:
-    """Noise, plus `signal` times a pattern of the class in the flow."""
-    shape = len(labels), 3, frames, size, size
-    patterns = np.random.Generator(np.random.PCG64(7)).choice([-30.0, 30.0], size=(16, 3, 1, size, size))
-    flow = signal * patterns[labels.emotion] + 30 * rng.standard_normal(shape)
-    names = tuple(f"{kind}/{k:02d}" for k in range(int(labels.subject.max()) + 1))
-    return Clips(
-        ids=tuple(f"{names[k]}/{i:03d}" for i, k in enumerate(labels.subject)),
-        rgb=rng.integers(0, 256, shape).astype(np.uint8),
-        flow=flow.clip(-127, 127).astype(np.int8),
-        labels=labels,
-        subjects=names,
-    )
-
-
-def toy_dataset(
-    subjects: tuple[int, ...] = (5, 3, 1, 4, 6),
-    *,
-    classes: int = 3,
-    frames: int = 2,
-    size: int = 6,
-    macro: bool = False,
-    signal: float = 1.0,
-    seed: int = 0,
-) -> DataSet:
-    """Micro clips (5 subjects, 19 clips unless told) and, if asked, 14 macro clips of other people."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    micro = toy_clips(toy_labels(subjects, classes, rng), "micro", frames, size, signal, rng)
-    other = toy_clips(toy_labels((7, 7), 4, rng), "macro", frames, size, signal, rng) if macro else None
-    shapes = Shapes(
-        frames=frames,
-        size=size,
-        views=("rgb", "flow"),
-        emotions=tuple(f"class{i}" for i in range(classes)),
-        macro_emotions=tuple(f"macro{i}" for i in range(4)) if macro else (),
-        action_units=(1, 2, 4, 12),
-        subjects=len(subjects),
-    )
-    return DataSet(micro, other, shapes, digest="toy")

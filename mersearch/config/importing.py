@@ -14,8 +14,12 @@ from mersearch.errors import ConfigError
 from mersearch.space.problem import did_you_mean
 
 
-def algorithm_class(name: str) -> type[Any]:
+def algorithm_class(name: str, folder: Path | None = None) -> type[Any]:
     """The class that `module:Class` names; modules in the current directory are found too.
+
+    Args:
+        name: `module:Class`.
+        folder: where else the module may lie; looked into last.
 
     Raises:
         ConfigError: The module cannot be imported, or has no such class, or the class carries no `Settings`.
@@ -27,7 +31,7 @@ def algorithm_class(name: str) -> type[Any]:
             received=name,
             fix="for example trainables.quintuplet:Quintuplet",
         )
-    module = _module(module_name)
+    module = _module(module_name, folder)
     found = getattr(module, class_name, None)
     if not isinstance(found, type) or not _has_settings(found):
         fix = did_you_mean(class_name, _algorithms(module), f"algorithms of {module_name}")
@@ -36,14 +40,26 @@ def algorithm_class(name: str) -> type[Any]:
     return found
 
 
-def _module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+def folder_of(name: str) -> Path:
+    """The folder that the module of `module:Class` was found in, for a process that has another path.
+
+    Raises:
+        ConfigError: as `algorithm_class`.
+    """
+    algorithm_class(name)
+    top = sys.modules[name.partition(":")[0].partition(".")[0]]
+    places = [*getattr(top, "__path__", ()), top.__file__]
+    return Path(str(places[0])).absolute().parent
+
+
+def _module(name: str, folder: Path | None) -> ModuleType:
+    for place in (str(Path.cwd()), *([str(folder)] if folder is not None else [])):
+        if place not in sys.path:
+            sys.path.append(place)
     try:
         return importlib.import_module(name)
     except Exception as error:  # whatever the code of somebody else raises
-        missing = isinstance(error, ModuleNotFoundError)
+        missing = isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}.")
         raise ConfigError(
             f"algorithm.name: the module {name} cannot be imported",
             received=f"{type(error).__name__}: {error}{'' if missing else _line(error)}",

@@ -78,6 +78,8 @@ class Study:
         plan: folds, in the order of the data set.
         config: the configuration; a trial's parameters are put into its settings.
         mode: the numeric mode of the run.
+        code: folder that the module of the algorithm was found in, for workers with another path; None where every
+            worker finds it.
     """
 
     micro: Path
@@ -86,11 +88,13 @@ class Study:
     plan: FoldPlan
     config: Config
     mode: Mode
+    code: Path | None = None
 
     def open(self) -> FoldWorker:
         """Load the data set onto the device of the mode.
 
         Raises:
+            ConfigError: the algorithm cannot be imported here.
             DataError: a cache cannot be read here, or is not the one of the run.
         """
         from mersearch import numerics
@@ -100,6 +104,7 @@ class Study:
         from mersearch.training import DeviceData
 
         numerics.apply(self.mode)
+        self._import()
         dataset = load(self.micro, self.macro)
         if dataset.digest != self.digest:
             raise DataError(
@@ -109,6 +114,20 @@ class Study:
             )
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
         return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, remark_on(self.mode))
+
+    def _import(self) -> None:
+        """Import the algorithm before anything is trained: a worker that cannot is of no use to any trial."""
+        from mersearch.config import algorithm_class
+        from mersearch.errors import ConfigError
+
+        try:
+            algorithm_class(self.config.algorithm.name, self.code)
+        except ConfigError as error:
+            raise ConfigError(
+                error.rule,
+                received=f"{socket.gethostname()}: {error.received}",
+                fix="install it on every machine, or put it into a folder that all of them share",
+            ) from error
 
 
 def remark_on(mode: Mode) -> str:

@@ -11,11 +11,21 @@ import mersearch
 from mersearch.algorithm import settings_from
 from mersearch.config import algorithm_class, compose, shipped_spaces
 from mersearch.config.load import read_back
-from mersearch.errors import ConfigError
+from mersearch.errors import ConfigError, Several
 from mersearch.space import Choice, Dimension, Int, Space, Value, is_active
 from mersearch.space.dimension import show
 
 SPACES = sorted(file.stem for file in shipped_spaces().glob("*.yaml"))
+OF_A_DATABASE = [name for name in SPACES if "_" in name]
+DISTINCT = [name for name in SPACES if not name.endswith(("_samm", "_mmew"))]
+"""The others search the space of CASME II, which a test below says."""
+
+
+def roots(name: str) -> list[str]:
+    """The folders that a space leaves to be given."""
+    if name not in OF_A_DATABASE:
+        return []
+    return ["data.root=micro", *(["macro.root=macro"] if name.startswith("quintuplet") else [])]
 
 
 @pytest.fixture
@@ -58,15 +68,16 @@ def test_a_file_in_the_current_directory_is_named_with_its_suffix(
 def test_a_shipped_space_is_headed_and_every_range_has_a_reason(name: str) -> None:
     text = (shipped_spaces() / f"{name}.yaml").read_text()
     assert all(f"# {word}: " in text for word in ("Purpose", "Command", "Cost"))
-    config = compose(name)
+    config = compose(name, roots(name))
+    assert config.run.name == name
     assert config.space.parameters
     for dimension in config.space.parameters:
         assert dimension.why.endswith("."), dimension.path
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_every_point_of_a_shipped_space_makes_settings(name: str) -> None:
-    config, rng = compose(name), random.Random(0)
+    config, rng = compose(name, roots(name)), random.Random(0)
     cls = algorithm_class(config.algorithm.name)
     for _ in range(100):
         point = draw(config.space, rng)
@@ -74,13 +85,14 @@ def test_every_point_of_a_shipped_space_makes_settings(name: str) -> None:
         settings_from(cls.Settings, config.with_parameters(point))
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
-    parameters = compose(name).space.parameters
+    given = roots(name)
+    parameters = compose(name, given).space.parameters
     conditions = {(path, value) for d in parameters for path, values in d.when.items() for value in values}
     fixing = [[f"{path}={show(value)}"] for path, value in sorted(conditions, key=str)]
     for overrides in ([], [f"~space.{parameters[0].path}"], *fixing):
-        config = compose(name, overrides)
+        config = compose(name, [*given, *overrides])
         values = config.to_dict()
         texts = [yaml.safe_dump(values, sort_keys=sort) for sort in (True, False)]
         for stored in (values, *map(yaml.safe_load, texts)):
@@ -99,8 +111,34 @@ def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
     ],
 )
 def test_every_shipped_group_composes(group: str, option: str) -> None:
-    roots = {"data": ["data.root=here"], "macro": ["macro.root=here"] if option != "none" else []}
-    compose("quintuplet", [f"{group}={option}", *roots.get(group, [])])
+    folders = {"data": ["data.root=here"], "macro": ["macro.root=here"] if option != "none" else []}
+    space = option if group == "algorithm" else "quintuplet"
+    compose(space, [f"{group}={option}", *folders.get(group, [])])
+
+
+@pytest.mark.parametrize("base", ["quintuplet", "disentangle"])
+def test_the_space_of_a_database_is_the_base_space_on_that_database(base: str) -> None:
+    general, full = compose(base), compose(base, ["preprocess=full"]).preprocess
+    names = ("casme2", "samm", "mmew")
+    spaces = [compose(f"{base}_{name}", roots(f"{base}_{name}")) for name in names]
+    for name, config in zip(names, spaces, strict=True):
+        expected = compose(base, [f"data={name}", "data.root=micro"]).data
+        assert (config.run.name, config.data) == (f"{base}_{name}", expected)
+        assert config.macro.database == ("ckplus" if base == "quintuplet" else "none")
+        assert (config.preprocess, config.algorithm) == (full, general.algorithm)
+        assert (config.space, config.search) == (spaces[0].space, spaces[0].search)
+    for own, usual in zip(spaces[0].space.parameters, general.space.parameters, strict=True):
+        assert (own.path, own.when) == (usual.path, usual.when)
+        assert own == usual or own.path.rpartition(".")[2] in ("steps", "lr", "size")
+
+
+@pytest.mark.parametrize("name", OF_A_DATABASE)
+def test_a_space_of_a_database_asks_for_its_folders(name: str) -> None:
+    database = name.partition("_")[2]
+    rule = rf"data/{database}\.yaml:\d+: data\.root is required\n.*give data\.root=…"
+    with pytest.raises((ConfigError, Several), match=rule) as caught:
+        compose(name)
+    assert ("macro.root is required" in str(caught.value)) == name.startswith("quintuplet")
 
 
 def draw(space: Space, rng: random.Random) -> dict[str, Value]:

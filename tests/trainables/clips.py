@@ -1,4 +1,4 @@
-"""Small tensor data for the tests of `quintuplet`."""
+"""Small tensor data and configurations for the tests of the algorithms."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from mersearch import seeds
 from mersearch.algorithm import Labels, Shapes, Stage, Training, Update, settings_from
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
+from trainables.disentangle import Disentangle
 from trainables.quintuplet import Quintuplet
 
+Either = Quintuplet | Disentangle
 EMOTIONS = ("happiness", "disgust", "repression", "surprise", "others")
 MACRO = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 A = len(ACTION_UNITS)
@@ -33,14 +35,38 @@ SMALL: dict[str, Any] = {
     "batch": {"quintuplets": 3},
     "train": {"steps": 4},
 }
+SMALL_DISENTANGLE: dict[str, Any] = {
+    "encoder": {"width": 4, "dim": 8},
+    "attention": {"heads": 2},
+    "identity": {"width": 4, "dim": 6, "steps": 3},
+    "information": {"hidden": 8, "steps": 3},
+    "emotion": {"steps": 3},
+    "batch": {"size": 7},
+    "train": {"steps": 4},
+}
 
 
 def quintuplet(place: Shapes | None = None, **changes: Any) -> Quintuplet:
     """A narrow network; `changes` are nested settings merged over `SMALL`."""
-    merged = {name: dict(group) for name, group in SMALL.items()}
+    return Quintuplet(settings_from(Quintuplet.Settings, _merged(SMALL, changes)), place or shapes())
+
+
+def disentangle(place: Shapes | None = None, **changes: Any) -> Disentangle:
+    """Narrow networks; `changes` are nested settings merged over `SMALL_DISENTANGLE`."""
+    settings = settings_from(Disentangle.Settings, _merged(SMALL_DISENTANGLE, changes))
+    return Disentangle(settings, place or shapes())
+
+
+def _merged(small: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = {name: dict(group) for name, group in small.items()}
     for name, value in changes.items():
         merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
-    return Quintuplet(settings_from(Quintuplet.Settings, merged), place or shapes())
+    return merged
+
+
+def updates(algorithm: Either) -> list[tuple[Stage, Update]]:
+    """Every update with its stage, in order."""
+    return [(stage, update) for stage in algorithm.stages() for update in stage.updates]
 
 
 def labels(emotions: list[int], subjects: list[int] | None = None, seed: int = 0) -> Labels:
@@ -59,7 +85,7 @@ def training(macro: bool = True, micro: list[int] | None = None) -> Training:
 
 
 def batch_of(
-    algorithm: Quintuplet, stage: Stage, update: Update, known: Training, *, seed: int = 0, step: int = 0
+    algorithm: Either, stage: Stage, update: Update, known: Training, *, seed: int = 0, step: int = 0
 ) -> dict[str, Tensor]:
     """The batch of one step as the trainer would gather it, with noise for pictures."""
     plan = algorithm.plan(stage, update, known, seeds.generator(seed, stage.name, update.loss))
@@ -69,7 +95,7 @@ def batch_of(
     for name, array in plan.items():
         row = array[step]
         if name not in ("micro", "macro"):
-            batch[name] = torch.from_numpy(row).double()
+            batch[name] = torch.as_tensor(row).double()
             continue
         kind = known.micro if name == "micro" else known.macro
         assert kind is not None
@@ -90,16 +116,27 @@ def absent(place: Shapes) -> set[str]:
     return {"rgb", "flow"} - set(place.views)
 
 
-def doubles(algorithm: Quintuplet, key: int = 0) -> dict[str, Tensor]:
+def doubles(algorithm: Either, key: int = 0) -> dict[str, Tensor]:
     """Fresh parameters in double precision."""
     return {name: value.double() for name, value in algorithm.init(key)[0].items()}
 
 
+def first_state(algorithm: Either) -> dict[str, Tensor]:
+    """The state before the first step, in double precision."""
+    return {name: value.double() for name, value in algorithm.init(0)[1].items()}
+
+
 def loss_of(
-    algorithm: Quintuplet, parameters: dict[str, Tensor], batch: dict[str, Tensor], name: str, step: int = 0
+    algorithm: Either,
+    parameters: dict[str, Tensor],
+    batch: dict[str, Tensor],
+    name: str,
+    step: int = 0,
+    key: int = 5,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss and its logs."""
-    loss, _, logs = algorithm.loss(name, parameters, {}, batch, torch.tensor(5), torch.tensor(step))
+    state = first_state(algorithm)
+    loss, _, logs = algorithm.loss(name, parameters, state, batch, torch.tensor(key), torch.tensor(step))
     return loss, logs
 
 

@@ -10,7 +10,7 @@ import torch
 
 from mersearch.algorithm import Training
 from mersearch.errors import ConfigError, Several
-from tests.trainables.clips import batch_of, doubles, labels, loss_of, quintuplet, shapes, training
+from tests.trainables.clips import batch_of, doubles, labels, loss_of, quintuplet, shapes, training, updates
 from trainables.quintuplet import Quintuplet
 from trainables.quintuplet.settings import Settings
 
@@ -29,10 +29,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "all frames": {"frames": 0},
     "no augmentation": {"augmentation": {"flip": False, "shift": 0.0, "brightness": 0.0, "magnitude": 0.0}},
 }
-
-
-def updates(algorithm: Quintuplet) -> list[tuple[Any, Any]]:
-    return [(stage, update) for stage in algorithm.stages() for update in stage.updates]
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)

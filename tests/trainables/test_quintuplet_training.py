@@ -8,7 +8,7 @@ import torch
 
 from mersearch.algorithm import settings_from
 from mersearch.data.folds import folds
-from mersearch.training import DeviceData, FoldResult, train_all, train_chunk
+from mersearch.training import DeviceData, FoldResult, train_chunk
 from tests.trainables.clips import dataset
 from trainables.quintuplet import Quintuplet
 
@@ -32,21 +32,8 @@ def train(device: str) -> FoldResult:
     return train_chunk(algorithm(place), place, folds(data)[:1], seed=0)[0]
 
 
-def test_training_fits_its_clips_and_finds_the_action_unit() -> None:
-    data = dataset()
-    place = DeviceData.from_dataset(data)
-    net = algorithm(place)
-    parameters, state = train_all(net, place, seed=0)
-    batch = {f"micro.{view}": place.micro.tensors[view] for view in ("rgb", "flow")}
-    batch = {"micro.rgb": batch["micro.rgb"].float() / 255, "micro.flow": batch["micro.flow"].float() / 127}
-    logits, _ = net.predict(parameters, state, batch)
-    assert np.array_equal(logits.argmax(1).numpy(), data.micro.labels.emotion)
-
-
-def test_a_fold_is_the_same_twice_and_predicts_its_held_out_clips() -> None:
-    first, again = train("cpu"), train("cpu")
-    assert np.array_equal(first.logits, again.logits)
-    assert np.array_equal(first.maps, again.maps)
+def test_a_fold_predicts_its_held_out_clips_and_logs_every_term() -> None:
+    first = train("cpu")
     assert (first.logits.argmax(1) == first.labels).mean() > 0.7
     assert {"joint.joint.classification", "joint.joint.masked_micro", "mask.mask.micro_action_units"} <= set(
         first.diagnostics

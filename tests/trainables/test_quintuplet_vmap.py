@@ -5,55 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
-from torch.func import grad_and_value, vmap
 
-from tests.trainables.clips import batch_of, doubles, quintuplet, training
-from tests.trainables.test_quintuplet import VARIANTS, updates
-
-FOLDS = 3
-
-
-def stack(maps: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([each[name] for each in maps]) for name in maps[0]}
+from tests.trainables.clips import quintuplet
+from tests.trainables.fused import (
+    assert_fused_losses_are_those_of_a_loop,
+    assert_fused_predictions_are_those_of_a_loop,
+)
+from tests.trainables.test_quintuplet import VARIANTS
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_losses_and_gradients_of_three_folds_are_those_of_a_loop(changes: dict[str, Any]) -> None:
-    algorithm = quintuplet(classifier={"dropout": 0.3}, **changes)
-    keys = torch.tensor([4, 9, 2**61 + 5])
-    for stage, update in updates(algorithm):
-        parameters = [doubles(algorithm, key) for key in range(FOLDS)]
-        batches = [batch_of(algorithm, stage, update, training(), seed=k, step=k) for k in range(FOLDS)]
-
-        def loss(
-            p: dict[str, Tensor], batch: dict[str, Tensor], key: Tensor, name: str = update.loss
-        ) -> Tensor:
-            return algorithm.loss(name, p, {}, batch, key, torch.tensor(2))[0]
-
-        gradients, losses = vmap(grad_and_value(loss))(stack(parameters), stack(batches), keys)
-        for fold in range(FOLDS):
-            gradient, value = grad_and_value(loss)(parameters[fold], batches[fold], keys[fold])
-            assert torch.allclose(losses[fold], value, rtol=0, atol=1e-9)
-            for name in gradient:
-                assert torch.allclose(gradients[name][fold], gradient[name], rtol=0, atol=1e-9), name
+    assert_fused_losses_are_those_of_a_loop(quintuplet(classifier={"dropout": 0.3}, **changes))
 
 
 def test_predictions_of_three_folds_are_those_of_a_loop() -> None:
-    algorithm = quintuplet()
-    stage, update = updates(algorithm)[-1]
-    parameters = [doubles(algorithm, key) for key in range(FOLDS)]
-    views = [
-        {
-            k: v
-            for k, v in batch_of(algorithm, stage, update, training(), seed=i).items()
-            if k in ("micro.rgb", "micro.flow")
-        }
-        for i in range(FOLDS)
-    ]
-    logits, maps = vmap(lambda p, b: algorithm.predict(p, {}, b))(stack(parameters), stack(views))
-    for fold in range(FOLDS):
-        expected = algorithm.predict(parameters[fold], {}, views[fold])
-        assert torch.allclose(logits[fold], expected[0], rtol=0, atol=1e-9)
-        assert torch.allclose(maps[fold], expected[1], rtol=0, atol=1e-9)
+    assert_fused_predictions_are_those_of_a_loop(quintuplet())

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.trainables.test_hard_types import LABEL_SETS, hard
-from trainables.quintuplet.settings import Settings
+import pytest
 
-TEXT = (Path(__file__).parents[2] / "docs" / "quintuplet.md").read_text(encoding="utf-8")
+from tests.trainables.test_hard_types import LABEL_SETS, hard
+from trainables.disentangle import Disentangle
+from trainables.quintuplet import Quintuplet
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def lines(name: str) -> list[str]:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8").splitlines()
 
 
 def rows(group: Any, prefix: str = "") -> Iterator[str]:
@@ -22,15 +29,18 @@ def rows(group: Any, prefix: str = "") -> Iterator[str]:
             yield f"| `{prefix}{field.name}` | {value} | {field.metadata['doc']} |"
 
 
-def test_the_table_of_settings_is_the_code() -> None:
-    table = [line for line in TEXT.splitlines() if line.startswith("| `") and line.count("|") == 4]
-    listed = [line for line in table if line.split("`")[1].partition("=")[0] == line.split("`")[1]]
-    assert listed == list(rows(Settings()))
+@pytest.mark.parametrize(
+    ("name", "settings"), [("quintuplet", Quintuplet.Settings()), ("disentangle", Disentangle.Settings())]
+)
+def test_the_table_of_settings_is_the_code(name: str, settings: Any) -> None:
+    table = lines(name)[lines(name).index("| Setting | Default | What it does |") + 2 :]
+    listed = table[: table.index("")]
+    assert listed == list(rows(settings))
 
 
 def test_the_table_of_hard_types_is_the_code() -> None:
     for name, emotions in LABEL_SETS.items():
-        line = next((line for line in TEXT.splitlines() if line.startswith(f"| {name} |")), None)
+        line = next((line for line in lines("quintuplet") if line.startswith(f"| {name} |")), None)
         if line is not None:
             found = [
                 f"{own} → {emotions[c]}"

@@ -12,11 +12,12 @@ from torch import Tensor
 from mersearch.algorithm import Batch, Parameters, Plan, Stage, State, Training, Update
 from mersearch.data.folds import folds
 from mersearch.errors import DataError
+from mersearch.testing.clips import small_dataset
 from mersearch.training import DeviceData, train_all, train_chunk
 from mersearch.training.batches import Split
 from mersearch.training.fit import fit
 from tests.folded import DATA, DATASET, FOLDS, SETTINGS, toy, train
-from tests.toy import Settings, Toy, toy_dataset
+from tests.toy import Settings, Toy
 
 
 def test_without_macro_clips_the_plan_sees_none() -> None:
@@ -25,7 +26,7 @@ def test_without_macro_clips_the_plan_sees_none() -> None:
             assert training.macro is None
             return super().plan(stage, update, training, rng)
 
-    dataset = toy_dataset()
+    dataset = small_dataset()
     algorithm = Spy(Settings(steps=3), dataset.shapes)
     assert len(train(algorithm, list(folds(dataset)), dataset)) == 5
 
@@ -40,20 +41,15 @@ def test_without_macro_clips_the_plan_sees_none() -> None:
     ],
 )
 def test_a_fold_of_other_data_is_refused(subjects: tuple[int, ...], macro: bool, rule: str) -> None:
-    other = DeviceData.from_dataset(toy_dataset(subjects, macro=macro))
+    other = DeviceData.from_dataset(small_dataset(subjects, macro=macro))
     algorithm = Toy(dataclasses.replace(SETTINGS, macro=False), other.shapes)
     fold = next(fold for fold in FOLDS if fold.subject == "micro/00")
     with pytest.raises(DataError, match=rule):
         train_chunk(algorithm, other, [fold], seed=3)
 
 
-def test_a_fold_may_hold_out_one_clip() -> None:
-    single = next(fold for fold in FOLDS if len(fold.test) == 1)
-    assert train(toy(steps=3), [single])[0].logits.shape == (1, 3)
-
-
 def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> None:
-    dataset = toy_dataset((150, 10))
+    dataset = small_dataset((150, 10))
     fold = next(fold for fold in folds(dataset) if len(fold.test) == 150)
     data = DeviceData.from_dataset(dataset)
     algorithm = Toy(Settings(steps=3), dataset.shapes)
@@ -63,22 +59,6 @@ def test_more_held_out_clips_than_a_batch_of_predictions_keep_their_order() -> N
     flow = torch.tensor(dataset.micro.flow[fold.test]).float() / 127
     expected, _ = algorithm.predict(fitted.parameters, fitted.state, {"micro.flow": flow})
     np.testing.assert_allclose(result.logits, expected.numpy(), atol=1e-5)
-
-
-def test_clips_of_one_frame_train() -> None:
-    dataset = toy_dataset(frames=1)
-    assert train(Toy(Settings(steps=3), dataset.shapes), list(folds(dataset)[:1]), dataset)
-
-
-def test_a_batch_of_a_single_class_trains() -> None:
-    class Single(Toy):
-        def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
-            plan = super().plan(stage, update, training, rng)
-            zeros = np.flatnonzero(training.micro.emotion == 0)
-            return {**plan, "micro": rng.choice(zeros, plan["sign"].shape)}
-
-    result = train(Single(dataclasses.replace(SETTINGS, macro=False), DATASET.shapes), [FOLDS[0]])[0]
-    assert np.isfinite(result.logits).all()
 
 
 def test_predict_sees_views_of_held_out_clips_and_nothing_else() -> None:

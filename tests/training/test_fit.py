@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from mersearch import seeds
-from mersearch.algorithm import Batch, Logs, Optimiser, Parameters, Stage, State, Training, Update
+from mersearch.algorithm import Logs, Optimiser, Parameters, Stage, State, Training, Update
 from mersearch.data.folds import Fold
 from mersearch.errors import ConfigError
 from mersearch.training import FoldResult
-from mersearch.training.batches import Split
-from tests.folded import DATA, DATASET, FOLDS, SETTINGS, eager_batch, fit_fold, toy, train
+from tests.folded import DATASET, FOLDS, SETTINGS, eager_batch, fit_fold, toy, train
 from tests.toy import Toy
 
 
@@ -72,31 +71,6 @@ def test_training_equals_a_naive_loop(optimiser: str, clip_norm: float) -> None:
     for name, expected in parameters.items():
         torch.testing.assert_close(fitted.parameters[name], expected.detach(), rtol=0, atol=1e-9)
     torch.testing.assert_close(fitted.state["average"], state["average"], rtol=0, atol=1e-9)
-
-
-def test_the_loss_under_vmap_over_folds_equals_the_loop() -> None:
-    algorithm = toy()
-    stacked: list[tuple[Parameters, State, dict[str, Tensor], Tensor]] = []
-    for fold in FOLDS:
-        parameters, state = algorithm.init(seeds.seed(3, "init", fold.subject))
-        update = algorithm.stages()[1].updates[0]
-        training = Split(fold.subject, fold.train, fold.macro).training(DATA)
-        plan = algorithm.plan(algorithm.stages()[1], update, training, seeds.generator(fold.subject))
-        key = torch.tensor(seeds.seed(3, "train", fold.subject))
-        doubled = {name: value.double() for name, value in parameters.items()}
-        stacked.append((doubled, {"average": state["average"].double()}, eager_batch(plan, fold, 4), key))
-
-    def one(parameters: Parameters, state: State, batch: Batch, key: Tensor) -> tuple[Tensor, Any]:
-        loss, moved, logs = algorithm.loss("emotion", parameters, state, batch, key, torch.tensor(4))
-        return loss, (loss, moved, logs)
-
-    step = torch.func.grad(one, has_aux=True)
-    trees = torch.utils._pytree.tree_map(lambda *leaves: torch.stack(leaves), *stacked)
-    fused = torch.utils._pytree.tree_leaves(torch.vmap(step)(*trees))
-    for k, arguments in enumerate(stacked):
-        alone = torch.utils._pytree.tree_leaves(step(*arguments))
-        for ours, expected in zip(fused, alone, strict=True):
-            torch.testing.assert_close(ours[k], expected, rtol=0, atol=1e-9)
 
 
 def test_every_loss_and_log_is_averaged_and_the_curve_has_at_most_32_points() -> None:

@@ -13,10 +13,11 @@ from torch import Tensor
 from mersearch.algorithm import Logs, Optimiser, Parameters, Plan, Stage, State, Training, Update
 from mersearch.data.folds import folds
 from mersearch.errors import ConfigError, TrialFailure
+from mersearch.testing.clips import small_dataset
 from mersearch.training import optimisers
 from mersearch.training.vector import Vector
 from tests.folded import DATASET, FOLDS, SETTINGS, toy, train
-from tests.toy import Settings, Toy, toy_dataset
+from tests.toy import Settings, Toy
 
 UPDATE = Update("emotion", ("head",), Optimiser())
 HIGH = int(max(len(fold.train) for fold in FOLDS))
@@ -66,7 +67,7 @@ def broken_loss(change: Any) -> type[Toy]:
     ],
 )
 def test_a_plan_that_breaks_a_rule_fails_the_trial(changes: dict[str, Any], rule: str) -> None:
-    dataset = toy_dataset()
+    dataset = small_dataset()
     algorithm = broken_plan(changes)(Settings(steps=20), dataset.shapes)
     with pytest.raises(TrialFailure, match=rule):
         train(algorithm, list(folds(dataset)[:1]), dataset)
@@ -174,7 +175,7 @@ def test_a_prediction_of_another_shape_fails_the_trial() -> None:
 
 
 def test_clips_that_the_algorithm_needs_must_be_there() -> None:
-    dataset = toy_dataset()
+    dataset = small_dataset()
     with pytest.raises(ConfigError, match="no macro; there is flow, rgb"):
         train(Toy(SETTINGS, dataset.shapes), list(folds(dataset)), dataset)
 

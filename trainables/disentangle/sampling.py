@@ -54,7 +54,9 @@ def pair_weights(subject: Index, micro: Index) -> NDArray[np.float32]:
     Two distinct clips of the fold share a subject less often than independent draws do: n(n − 1) / N(N − 1) instead
     of n² / N² for a subject with n of N clips. A pair of the same subject therefore weighs n(N − 1) / N(n − 1),
     another (N − 1) / N, before they are scaled to the sum 1. Without this, features that tell the subject read more
-    than its entropy. A subject with one clip has no pair of its own.
+    than its entropy. A subject with one clip has no pair of its own, so that clip stands beside itself, the only
+    pairs with i = j; they weigh (B − 1) / N. Without them the bounds of Donsker–Varadhan and of Jensen–Shannon would
+    have no largest value, since the critic could score such a clip as high as it likes.
     """
     N = len(subject)
     count = np.bincount(subject).astype(np.float64)
@@ -62,7 +64,8 @@ def pair_weights(subject: Index, micro: Index) -> NDArray[np.float32]:
     drawn = subject[micro]
     same = drawn[:, :, None] == drawn[:, None, :]
     weight = np.where(same, own[drawn][:, :, None], 1.0) * ((N - 1) / N)
-    weight[:, np.arange(micro.shape[1]), np.arange(micro.shape[1])] = 0
+    B = micro.shape[1]
+    weight[:, np.arange(B), np.arange(B)] = np.where(count[drawn] == 1, (B - 1) / N, 0)
     total = weight.sum((1, 2), keepdims=True)
     return (weight / np.where(total > 0, total, 1)).astype(np.float32)
 

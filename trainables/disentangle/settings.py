@@ -58,7 +58,7 @@ class InformationSettings:
         "mine", doc="How the information is estimated."
     )
     decay: float = bounded(0.9, ge=0, lt=1, doc="`mine`: share of the moving average that is kept at a step.")
-    clip: float = bounded(5.0, gt=0, doc="`smile`: largest |T| in the partition term.")
+    clip: float = bounded(5.0, gt=0, doc="`smile`: τ, scores beyond ±τ are cut in the partition term.")
     hidden: int = bounded(64, ge=1, doc="Width of the critic.")
     lr: float = bounded(5e-3, gt=0, le=1, doc="Learning rate of the critic.")
     steps: int = bounded(40, ge=0, doc="Steps of the stage in which the critic learns alone.")

@@ -2,8 +2,8 @@
 
 Row i of the scores S [B, B] belongs to the motion feature of clip i, column j to the identity feature of clip j.
 The diagonal holds the pairs that occur (the joint distribution). The pairs of two different clips stand for the
-product of the marginals, with weights w [B, B] that are 0 on the diagonal and sum to 1
-(`trainables.disentangle.sampling`).
+product of the marginals, with weights w [B, B] that sum to 1 (`trainables.disentangle.sampling`); the diagonal
+has none, but for a subject's only clip.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from trainables.disentangle.information.estimator import Network, joint, log_mea
 class Smile:
     """I ≈ E_joint[T] − log E_product[clip(exp T, e^−τ, e^τ)], with the gradient of the Jensen–Shannon bound.
 
-    At the optimum of that bound T is the log density ratio. Clipping bounds the variance and biases the read-out
-    upwards where the ratio leaves [e^−τ, e^τ]; it is an approximation, no bound.
+    At the optimum of that bound T is the log density ratio. Clipping bounds the variance and biases the read-out,
+    upwards by the ratios above e^τ, downwards by those below e^−τ; it is an approximation, no bound. With τ above the
+    logarithm of the number of people, features that tell the subject read no more than its entropy.
     """
 
     clip: float
