@@ -182,6 +182,20 @@ def status(
     )
 
 
+@app.command(epilog="Example: mersearch simulate runs/quintuplet --workers 4")
+def simulate(
+    run: Run,
+    root: Root = RUNS,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
+) -> None:
+    """What another scheduler would have done with the trials of a run; trains nothing."""
+    from mersearch.simulation.other import lines, outcomes
+    from mersearch.store import RunDirectory
+
+    found = RunDirectory.find(run, root)
+    print("\n".join(lines(found, outcomes(found, workers=workers), workers=workers)))
+
+
 @app.command(epilog="Example: mersearch export runs/quintuplet --top 3 -o best/")
 def export(
     run: Run,
@@ -193,14 +207,16 @@ def export(
 ) -> None:
     """Write the best configurations as YAML that runs again."""
     from mersearch.export import export as write
+    from mersearch.export import score_lines
     from mersearch.store import RunDirectory
 
-    files = write(RunDirectory.find(run, root), top=top, folder=folder)
+    found = RunDirectory.find(run, root)
+    files = write(found, top=top, folder=folder)
     if len(files) < top:
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)
-    print("(the best of many trials looks better than it is)")
+    print("\n".join(score_lines(found)))
     print(f"next: mersearch evaluate {files[0]}")
 
 

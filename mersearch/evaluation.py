@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mersearch.errors import MersearchError, NothingRan, TrialFailure
+from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES, class_f1
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
         RunError: another process works on the run.
         Interrupted: the disk is full.
     """
+    from mersearch.ledger import recording
     from mersearch.opening import record_turn
     from mersearch.search.policy import NoStopping
     from mersearch.search.session import Session
     from mersearch.space import Space
 
     config = opened.config
-    with opened.run.writer() as writer:
+    with opened.run.writer() as writer, recording(opened.run, writer.state):
         session = Session(
             writer,
             space=Space(),
@@ -149,8 +151,15 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
                 else "the configuration, code or data changed"
             )
             lines.append(f"In {carried['run']}, trial {carried['trial']} had {stored} ({why}).")
+    corrected = honest(opened.run, opened.run.read())
+    lines += [] if corrected is None else _beside(corrected)
     lines.append(f"The predictions are in {opened.run.path / 'folds.jsonl'}.")
     return [part for line in lines for part in _WRAPPER.wrap(line)]
+
+
+def _beside(corrected: Honest) -> list[str]:
+    """What the choice of this configuration among others leaves of its score."""
+    return corrected.lines() if corrected.configurations > 1 else []
 
 
 def exported(file: Path) -> dict[str, Any]:

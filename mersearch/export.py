@@ -10,10 +10,12 @@ from typing import Any
 from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.errors import RunError
+from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS
 from mersearch.store import RunDirectory, Trial
 from mersearch.store.files import new_folder, replace
 from mersearch.store.writer import yaml_bytes
+from mersearch.summary import best_lines
 
 
 def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> list[Path]:
@@ -32,27 +34,36 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
         Interrupted: the disk is full.
     """
     config = read_back(run.config, run.path / "config.yaml")
-    ranked = run.read().ranking(config.search.metric)
+    state = run.read()
+    ranked = state.ranking(config.search.metric)
     if not ranked:
         raise RunError(
             "only a trial with all folds can be exported",
             received=f"{run.path}: no trial is complete",
             fix=f"go on with the search: mersearch resume {run.path}",
         )
+    found = honest(run, state)
     target = new_folder(folder or run.path / "export", None)
     files = []
     for place, trial in enumerate(ranked[:top], 1):
         file = target / ("best.yaml" if place == 1 else f"best-{place}.yaml")
         replace(
             file,
-            _header(run, trial, place, len(ranked), file) + yaml_bytes(_values(run, config, trial)),
+            _header(run, trial, place, len(ranked), file, found)
+            + yaml_bytes(_values(run, config, trial, found)),
             None,
         )
         files.append(file)
     return files
 
 
-def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
+def score_lines(run: RunDirectory) -> list[str]:
+    """What `export` says of the best trial: the score that was found, and the corrected one beside it."""
+    state = run.read()
+    return best_lines(state, run.setting("search", "metric"), honest(run, state))
+
+
+def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | None) -> dict[str, Any]:
     pinned = config.pinned(trial.parameters)
     here = dataclasses.replace(
         pinned,
@@ -70,6 +81,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
             "run": run.name,
             "trial": trial.number,
             **scores,
+            **({"corrected": found.facts()} if found and found.trial == trial.number else {}),
             "data": run.provenance["data"]["digest"],
             "mode": run.provenance["mode"],
             **({"other_modes": [turn["mode"] for turn in turns]} if turns else {}),
@@ -78,15 +90,18 @@ def _values(run: RunDirectory, config: Config, trial: Trial) -> dict[str, Any]:
     }
 
 
-def _header(run: RunDirectory, trial: Trial, place: int, complete: int, file: Path) -> bytes:
+def _header(
+    run: RunDirectory, trial: Trial, place: int, complete: int, file: Path, found: Honest | None
+) -> bytes:
     which = "best" if place == 1 else f"number {place}"
     text = (
         f"The {which} of {complete} complete configurations of the run {run.name} (trial {trial.number}), with every "
         "key resolved. The scores under `exported` are those of the search itself: the best of many trials looks "
         "better than it is."
     )
+    expected = found.lines() if found and found.trial == trial.number else []
     commands = (f"mersearch evaluate {file}", f"mersearch train {file} -o model.safetensors")
-    lines = [*textwrap.wrap(text, 100), *commands]
+    lines = [*textwrap.wrap(text, 100), *expected, *commands]
     return "".join(f"# {line}\n" for line in lines).encode()
 
 

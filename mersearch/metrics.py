@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Confusion = NDArray[np.int64]
-Matrices = NDArray[np.float64]
+Sums = NDArray[np.float64]
 
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Confusion:
@@ -24,8 +24,7 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Confus
 def class_f1(counts: ArrayLike) -> NDArray[np.float64]:
     """F1 per class, 2·M_ll / (row_l + col_l), [..., L, L] → [..., L]; 0 where the denominator is 0."""
     matrix = np.asarray(counts, np.float64)
-    denominator = matrix.sum(-1) + matrix.sum(-2)
-    return _ratio(2 * _diagonal(matrix), denominator)
+    return _f1(_diagonal(matrix), matrix.sum(-1), matrix.sum(-2))
 
 
 def scores(metric: str, counts: ArrayLike) -> NDArray[np.float64]:
@@ -35,7 +34,13 @@ def scores(metric: str, counts: ArrayLike) -> NDArray[np.float64]:
     the classes that occur among the true labels; 0 for no clips. `accuracy`: the share of clips on the diagonal; 0
     for no clips.
     """
-    return np.asarray(_SCORES[metric](np.asarray(counts, np.float64)))
+    matrix = np.asarray(counts, np.float64)
+    return scores_of_sums(metric, _diagonal(matrix), matrix.sum(-1), matrix.sum(-2))
+
+
+def scores_of_sums(metric: str, diagonal: Sums, rows: Sums, columns: Sums) -> NDArray[np.float64]:
+    """`scores` from the diagonals, row sums and column sums alone, broadcast: [..., L] each → [...]."""
+    return np.asarray(_SCORES[metric](diagonal, rows, columns))
 
 
 def uf1(counts: ArrayLike) -> float:
@@ -53,26 +58,29 @@ def accuracy(counts: ArrayLike) -> float:
     return float(scores("accuracy", counts))
 
 
-def _uar(counts: Matrices) -> Matrices:
-    rows = counts.sum(-1)
-    return np.asarray(_ratio(_diagonal(counts), rows).sum(-1) / np.maximum(1, (rows > 0).sum(-1)))
+def _f1(diagonal: Sums, rows: Sums, columns: Sums) -> Sums:
+    return _ratio(2 * diagonal, rows + columns)
 
 
-def _accuracy(counts: Matrices) -> Matrices:
-    return _ratio(_diagonal(counts).sum(-1), counts.sum((-2, -1)))
+def _uar(diagonal: Sums, rows: Sums, _: Sums) -> Sums:
+    return np.asarray(_ratio(diagonal, rows).sum(-1) / np.maximum(1, (rows > 0).sum(-1)))
 
 
-def _ratio(numerator: Matrices, denominator: Matrices) -> Matrices:
-    """0 where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator > 0)
+def _accuracy(diagonal: Sums, rows: Sums, _: Sums) -> Sums:
+    return _ratio(diagonal.sum(-1), rows.sum(-1))
 
 
-def _diagonal(counts: Matrices) -> Matrices:
+def _ratio(numerator: Sums, denominator: Sums) -> Sums:
+    """0 where the denominator is 0; the denominator is broadcast."""
+    return np.divide(numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0)
+
+
+def _diagonal(counts: NDArray[np.float64]) -> Sums:
     return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
-_SCORES: dict[str, Callable[[Matrices], Matrices]] = {
-    "uf1": lambda counts: np.asarray(class_f1(counts).mean(-1)),
+_SCORES: dict[str, Callable[[Sums, Sums, Sums], Sums]] = {
+    "uf1": lambda *sums: np.asarray(_f1(*sums).mean(-1)),
     "uar": _uar,
     "accuracy": _accuracy,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mersearch.config.load import load as load_config
+from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.config.sources import Sources
 from mersearch.data.cache_index import INDEX, Prepared
@@ -21,7 +22,7 @@ from mersearch.provenance import sources
 from mersearch.ready import current_mode, make_ready, study_of
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
-from mersearch.store.directory import PROVENANCE
+from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
 
 EXTENDABLE = ("search.trials", "search.concurrency")
@@ -84,9 +85,9 @@ def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]
     """Keys that a run and `config` do not agree in, with both values.
 
     Raises:
-        ConfigError: one of them may not change when a run goes on.
+        ConfigError: one of them may not change when a run goes on, or the stored configuration breaks a rule.
     """
-    changed = _differences(run.config, config.to_dict())
+    changed = _differences(_stored(run), config.to_dict())
     conflicts = _conflicts(changed)
     if conflicts:
         raise ConfigError(
@@ -95,6 +96,15 @@ def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]
             fix=f"choose another run.name=…, or go on with it as it is: mersearch resume {run.path}",
         )
     return changed
+
+
+def _stored(run: RunDirectory) -> dict[str, Any]:
+    """The stored configuration, in which keys that the version of its launch did not have take their defaults.
+
+    A section that is not there at all was lost, so it stays away.
+    """
+    whole = read_back(run.config, run.path / CONFIG).to_dict()
+    return {name: whole.get(name, section) for name, section in run.config.items()}
 
 
 def require_room(config: Config, trials: int) -> None:

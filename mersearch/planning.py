@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from mersearch.config.records import Config
+from mersearch.config.records import Config, Search
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.opening import differences, location, require_room
@@ -55,7 +55,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
-        ("stopping", _stopping(config)),
+        ("stopping", _stopping(config.search)),
         ("resources", _resources(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *(_done(now) if now else []),
@@ -97,9 +97,13 @@ def _most(now: Progress) -> int:
     return begun + now.coming * now.folds
 
 
-def _stopping(config: Config) -> str:
-    rungs = ", ".join(f"{share:g}" for share in config.search.rungs)
-    return f"ASHA after {rungs} of the folds" if config.search.scheduler == "asha" else "none"
+def _stopping(search: Search) -> str:
+    if search.scheduler == "none":
+        return "none"
+    race = search.scheduler == "race"
+    rungs = ", ".join(f"{share:g}" for share in (search.race.rungs if race else search.rungs))
+    rule = f"race against the best complete trial, {search.race.alpha}," if race else "ASHA"
+    return f"{rule} after {rungs} of the folds"
 
 
 def _resources(place: Place) -> str:

@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 
 from mersearch.ablation import announcement
+from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
+from mersearch.honest import keep
+from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
 from mersearch.planning import Place
 from mersearch.ready import current_mode
 from mersearch.report import write_ablation
 from mersearch.search.address import resolve
-from mersearch.search.asha import Asha
 from mersearch.search.engine import require_success, run_search
-from mersearch.search.policy import NoStopping, Policy
+from mersearch.search.policies import policy_of
 from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
@@ -47,9 +49,10 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
         writer.write_config(config.to_dict())
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         over = now.finished
-        if not over:
-            record_turn(opened, now.folds_done)
-            _run(opened, writer, address, say)
+        with recording(opened.run, writer.state):
+            if not over:
+                record_turn(opened, now.folds_done)
+                _run(opened, writer, address, say)
         now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
         require_success(now, opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - start))
@@ -88,21 +91,15 @@ def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> lis
 def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
     """The last lines of a search that took `seconds`; None where nothing was left to do."""
     search = opened.config.search
+    corrected = keep(opened.run, writer.state)
     return closing(
         progress(writer.state, metric=search.metric, planned=search.trials),
         run=opened.run.path,
         best=writer.state.best(search.metric),
+        beside=[*(corrected.lines() if corrected else ()), *audit_lines(writer.state, search.metric)],
         seconds=seconds,
         synthetic=_synthetic(opened.config),
     )
-
-
-def policy(config: Config) -> Policy:
-    """The rule by which trials are stopped between folds."""
-    search = config.search
-    if search.scheduler == "none":
-        return NoStopping()
-    return Asha(eta=search.eta, rungs=search.rungs, min_peers=search.min_peers)
 
 
 def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> None:
@@ -118,7 +115,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             space=config.space,
             trials=config.search.trials,
             metric=config.search.metric,
-            policy=policy(config),
+            policy=policy_of(config.search, seed=config.run.seed),
             seed=config.run.seed,
             sampler=config.search.sampler,
             startup=config.search.startup,

@@ -7,16 +7,24 @@ import textwrap
 from datetime import datetime
 from typing import Any
 
+from mersearch.audit import audit, audit_lines
+from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES
 from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
 from mersearch.store.lease import Holder, holder
 
+CAUTION = "(the best of many trials looks better than it is)"
+"""Beside the score of a winner, where there is no corrected one."""
 ROWS = 10
 """Trials that the text names."""
 
 
 def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """Everything that `status --json` prints."""
+    return _facts(run, state, honest(run, state, patient=False))
+
+
+def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict[str, Any]:
     metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
     now = progress(state, metric=metric, planned=planned)
     best, driver = state.best(metric), holder(run.path)
@@ -34,6 +42,8 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
         "best": None if best is None else _best(best),
+        "corrected": None if corrected is None else corrected.facts(),
+        "audit": audit(state, metric),
         "variants": _variants(run),
         "synthetic": run.provenance["data"]["synthetic"],
     }
@@ -52,7 +62,8 @@ def _best(trial: Trial) -> dict[str, Any]:
 
 def text(run: RunDirectory, state: RunState) -> list[str]:
     """The lines that `status` prints, at most 80 columns."""
-    found = facts(run, state)
+    corrected = honest(run, state, patient=False)
+    found = _facts(run, state, corrected)
     metric, counts = found["metric"], found["trials"]
     lines = [
         *textwrap.wrap(f"{run.name}: {_stage(found)}", 80, subsequent_indent="  ", break_on_hyphens=False),
@@ -64,12 +75,14 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     ]
     now = progress(state, metric=metric, planned=counts["planned"])
     lines += [f"  {now.shortfall}"] if now.shortfall else []
-    lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(state, now, metric)
+    lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(now, metric)
+    best = [] if found["variants"] else best_lines(state, metric, corrected)
+    lines += ["", *(f"  {line}" for line in best)] if best else []
     lines += ["", f"  {_next(run, found)}"]
     return lines
 
 
-def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
+def _ranking(now: Progress, metric: str) -> list[str]:
     rows = sorted(now.trials, key=lambda row: (-row.folds, -(row.score or 0.0), row.trial))[:ROWS]
     if not rows:
         return ["", "  no trial yet"]
@@ -77,11 +90,16 @@ def _ranking(state: RunState, now: Progress, metric: str) -> list[str]:
     lines += [_line(row) + ("" if row.folds == now.folds else "  (partial)") for row in rows]
     if len(now.trials) > len(rows):
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
-    best = state.best(metric)
-    if best is not None:
-        lines += ["", f"  best: trial {best.number}, {scores(best)}"]
-        lines += ["  (the best of many trials looks better than it is)"]
     return lines
+
+
+def best_lines(state: RunState, metric: str, corrected: Honest | None) -> list[str]:
+    """The best complete trial: its score, and what belongs beside it; empty without one."""
+    best = state.best(metric)
+    if best is None:
+        return []
+    beside = [CAUTION] if corrected is None else corrected.lines()
+    return [f"best: trial {best.number}, {scores(best)}", *beside, *audit_lines(state, metric)]
 
 
 def _table(now: Progress, metric: str, variants: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mersearch import seeds
 from mersearch.search.asha import Asha
+from mersearch.search.race import Race
 from mersearch.search.session import Proposal, Session
 from mersearch.space import Choice, Float, Int, Space
 from mersearch.store import FoldPlan, FoldRecord, RunDirectory, RunState
@@ -66,6 +67,11 @@ def train(
 def an_asha(eta: float = 2, rungs: tuple[float, ...] = (0.3, 0.5), min_peers: int = 2) -> Asha:
     """The usual settings, with some changed."""
     return Asha(eta, rungs, min_peers)
+
+
+def a_race(**changes: Any) -> Race:
+    """The default settings without an audit, with some changed."""
+    return Race(**{"alpha": 0.1, "rungs": (0.3, 0.5, 0.7), "audit": 0.0, "first": 3, **changes})
 
 
 @contextmanager

@@ -92,7 +92,13 @@ def test_an_exported_configuration_gives_the_stored_logits(
     for a, b in zip(first.folds(0), second.folds(0), strict=True):
         assert a.clips == b.clips
         np.testing.assert_array_equal(a.logits, b.logits)
-    assert "The same scores as in one, trial 0." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "The same scores as in one, trial 0." in told
+    assert told.index("best: trial 0") < told.index("expected on new subjects")
+    written = yaml.safe_load((place / "best/best.yaml").read_text())["exported"]
+    assert written["corrected"]["naive"]["uf1"] == written["uf1"]
+    (ledger,) = (place / "runs/ledger").iterdir()
+    assert ledger.read_bytes().count(b"\n") == 1
 
 
 def test_a_changed_configuration_is_refused_for_an_existing_run(
@@ -188,6 +194,9 @@ def test_status_counts_what_the_logs_hold(
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
     assert "one: finished" in text
+    assert "expected on new subjects: UF1" in text
+    assert found["corrected"]["corrected"]["uf1"] == found["best"]["scores"]["uf1"]
+    assert found["corrected"]["configurations"] == 1
     assert "mersearch export runs/one" in text
 
 

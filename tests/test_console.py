@@ -210,6 +210,15 @@ def test_the_last_words_name_the_best_configuration_where_it_is_and_what_comes_n
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
 
 
+def test_what_the_choice_leaves_of_the_score_stands_below_it_in_place_of_the_caution() -> None:
+    lines = closing(
+        FULL, run=RUN, best=winner({}), seconds=200, beside=("expected on new subjects: UF1 0.4",)
+    )
+    assert lines[2].startswith("Best: trial 0, UF1 ")
+    assert lines[3] == "expected on new subjects: UF1 0.4"
+    assert not any("looks better" in line for line in lines)
+
+
 def test_all_searched_parameters_of_the_shipped_space_are_listed_on_one_screen() -> None:
     space = compose("quintuplet").space
     parameters = {dimension.path: 0.0123456 for dimension in space.parameters}

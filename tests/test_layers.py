@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.seeds",
         "mersearch.stateless",
         "mersearch.space",
+        "mersearch.student",
     ),
     (
         "mersearch.algorithm",
@@ -30,11 +31,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.data",
         "mersearch.config",
     ),
-    ("mersearch.training", "mersearch.store"),
+    (
+        "mersearch.training",
+        "mersearch.store",
+        "mersearch.selection",
+        "mersearch.ledger",
+        "mersearch.honest",
+        "mersearch.audit",
+    ),
     ("mersearch.testing",),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
     ("mersearch.ready",),
-    ("mersearch.opening",),
+    ("mersearch.opening", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.evaluation",
@@ -147,3 +155,8 @@ def test_training_and_the_algorithms_import_without_the_search_stack() -> None:
 def test_the_command_line_imports_nothing_heavy() -> None:
     heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "matplotlib"}
     assert not loaded_after("import mersearch.cli") & heavy
+
+
+def test_what_status_needs_imports_nothing_heavy() -> None:
+    heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "pydantic"}
+    assert not loaded_after("import mersearch.summary, mersearch.honest") & heavy

@@ -40,8 +40,9 @@ sys.stdin.read()
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     """A search of four trials whose first one has three of six folds."""
-    config = {"search": {"metric": "uf1", "trials": 4}}
-    provenance = {"data": {"synthetic": True}}
+    config = {"run": {"seed": 0}, "search": {"metric": "uf1", "trials": 4}}
+    database = {"name": "db", "label_file": "abc"}
+    provenance = {"data": {"synthetic": True, "labels": "three", "databases": [database]}}
     run = RunDirectory.create(tmp_path / "first", config=config, provenance=provenance, plan=a_plan())
     with run.writer() as writer:
         writer.append(TrialProposed(0, PARAMETERS, 0))

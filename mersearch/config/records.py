@@ -88,6 +88,29 @@ class AlgorithmConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Racing:
+    """What `search.scheduler: race` goes by."""
+
+    alpha: float | Literal["strict", "default", "explore"] = field(
+        default="default", metadata={"gt": 0, "lt": 0.5}
+    )
+    """Chance per look to stop a trial that would have drawn level: strict 0.02, default 0.1, explore 0.2."""
+    rungs: tuple[float, ...] = field(
+        default=(0.1, 0.1875, 0.25, 0.375, 0.5, 0.625, 0.75), metadata={"gt": 0, "lt": 1}
+    )
+    """Shares of the folds after which a trial is judged."""
+    audit: float = field(default=0.05, metadata={"ge": 0, "le": 1})
+    """Share of the trials that are never stopped, to see how often the rule errs."""
+    first: int = field(default=3, metadata={"ge": 1})
+    """Complete trials before one is stopped."""
+    delta: float = field(default=0.0, metadata={"ge": 0})
+    """A shortfall of the score that is no reason to stop."""
+
+    def __post_init__(self) -> None:
+        _require_increasing("search.race.rungs", self.rungs)
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """How much is searched, and how."""
 
@@ -96,22 +119,22 @@ class Search:
     sampler: Literal["tpe", "random"] = "tpe"
     startup: int = field(default=10, metadata={"ge": 1})
     """Trials with a score before `tpe` stops drawing at random."""
-    scheduler: Literal["asha", "none"] = "asha"
+    scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
     eta: float = field(default=2, metadata={"ge": 2})
     """At a rung, the best 1/eta of the trials go on."""
     min_peers: int = field(default=3, metadata={"ge": 1})
     """Trials that must have reached a rung before one is stopped there."""
-    rungs: tuple[float, ...] = field(default=(0.25, 0.5), metadata={"gt": 0, "lt": 1})
+    rungs: tuple[float, ...] = field(default=(0.125, 0.25, 0.5), metadata={"gt": 0, "lt": 1})
     """Shares of the folds after which a trial may be stopped."""
     points: tuple[Mapping[str, Any], ...] = ()
     """Configurations that are run first: path of a setting → value. What a point does not name and the space
     searches, the sampler draws."""
+    race: Racing = field(default_factory=Racing)
 
     def __post_init__(self) -> None:
-        if list(self.rungs) != sorted(set(self.rungs)):
-            raise ConfigError("search.rungs must increase", received=repr(list(self.rungs)))
+        _require_increasing("search.rungs", self.rungs)
         if len(self.points) > self.trials:
             raise ConfigError(
                 "search.trials must cover every point of search.points",
@@ -221,6 +244,11 @@ class Config:
             fixed=(),
             ablation=None,
         )
+
+
+def _require_increasing(key: str, values: tuple[float, ...]) -> None:
+    if list(values) != sorted(set(values)):
+        raise ConfigError(f"{key} must increase", received=repr(list(values)))
 
 
 def _put(settings: dict[str, Any], path: str, value: Value) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mersearch.store import Progress, Trial, TrialProgress
-from mersearch.summary import scores
+from mersearch.summary import CAUTION, scores
 
 WIDTH = 80
 LISTED = 15
@@ -87,6 +87,7 @@ def closing(
     run: Path,
     best: Trial | None,
     seconds: float | None,
+    beside: Sequence[str] = (),
     synthetic: Sequence[str] = (),
 ) -> list[str]:
     """The last lines of a search.
@@ -96,6 +97,7 @@ def closing(
         run: the run directory, as the user may type it.
         best: the best complete trial; None without one.
         seconds: wall-clock time of this command; None where nothing was left to do.
+        beside: what is to be said below the score of the best trial; a caution by default.
         synthetic: databases that were generated.
     """
     took = ", nothing was left to do" if seconds is None else f" in {duration(seconds)}"
@@ -106,15 +108,11 @@ def closing(
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
         lines += [f"Best: trial {best.number}, {scores(best)} over all {progress.folds} subjects"]
-        lines += [CAUTION, *_listed(best.parameters)]
+        lines += [*(beside or [CAUTION]), *_listed(best.parameters)]
     lines += [f"Everything is in {run}", *_next(run, best is not None)]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines
-
-
-CAUTION = "(the best of many trials looks better than it is)"
-"""Beside every score of a winner."""
 
 
 def mark_synthetic(databases: Sequence[str]) -> str:

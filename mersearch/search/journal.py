@@ -91,6 +91,19 @@ class Journal:
         )
 
 
+class Silent:
+    """A journal that nobody reads, for a run without a folder."""
+
+    def proposed(self, trial: Trial) -> None:
+        """Nothing."""
+
+    def advanced(self, trial: Trial, before: int) -> None:
+        """Nothing."""
+
+    def ended(self, trial: Trial, state: State, why: str) -> None:
+        """Nothing."""
+
+
 def _partial(trial: Trial, metric: str, before: int) -> dict[int, float]:
     """Number of folds → pooled score on them, for the folds after `before`."""
     scores = {folds: trial.score(metric, folds) for folds in range(before + 1, trial.done + 1)}

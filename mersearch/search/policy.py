@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -48,6 +49,14 @@ class Snapshot:
             if number != trial and len(counts) > folds
         }
 
+    def complete(self, trial: int) -> dict[int, Counts]:
+        """Counts [K + 1, L, L] of every other trial with all folds, by number."""
+        return {
+            number: self.confusions[number]
+            for number in sorted(self.confusions)
+            if number != trial and len(self.confusions[number]) > self.folds
+        }
+
 
 class Policy(Protocol):
     """Decides between folds which trials go on."""
@@ -59,6 +68,16 @@ class Policy(Protocol):
     def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
         """Keep or stop `trial` on its first m folds; `prefix` is [m + 1, L, L], pooled over 0…m folds."""
         ...
+
+
+def replay(state: RunState, policy: Policy, metric: str, verdict: Verdict) -> Verdict:
+    """The verdict made again from the folds of the trials that it names, for comparison with the logged one."""
+    peers = {number: state.trials[number].confusions for number in verdict.peers}
+    trial = state.trials[verdict.trial]
+    again = policy.decide(
+        Snapshot(metric, len(state.plan), peers), trial.number, trial.confusions[: verdict.folds + 1]
+    )
+    return dataclasses.replace(again, configuration=trial.configuration)
 
 
 class NoStopping:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mersearch.metrics import METRICS
-from mersearch.store import RunState, Trial
+from mersearch.store import Trial
 
 Rates = NDArray[np.float64]
 
@@ -44,12 +44,11 @@ def _rows(counts: Rates) -> Rates:
     return rates
 
 
-def projected_score(state: RunState, trial: Trial, metric: str) -> float | None:
+def projected_score(trial: Trial, reference: Trial | None, metric: str) -> float | None:
     """The metric of a trial projected to all folds, relative to the best complete trial.
 
     None before the first complete trial, and for a trial without a finished fold.
     """
-    reference = state.best(metric)
     if reference is None or trial.done == 0:
         return None
     prefix = reference.confusions[trial.done]

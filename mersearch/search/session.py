@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from mersearch import seeds
-from mersearch.search.journal import Journal
+from mersearch.search.journal import Journal, Silent
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
 from mersearch.space import Space, Value
@@ -20,7 +20,7 @@ from mersearch.store import (
     FoldRecord,
     Parameters,
     Progress,
-    RunWriter,
+    Recorder,
     SpaceExhausted,
     Trial,
     TrialEnded,
@@ -58,7 +58,7 @@ class Session:
     trials than asked for.
 
     Args:
-        writer: the writing end of the run.
+        writer: the writing end of the run; without a folder there is no journal either.
         space: what is searched.
         trials: trials of the whole search.
         metric: `uf1`, `uar` or `accuracy`.
@@ -75,7 +75,7 @@ class Session:
 
     def __init__(
         self,
-        writer: RunWriter,
+        writer: Recorder,
         *,
         space: Space,
         trials: int,
@@ -93,7 +93,9 @@ class Session:
         self._seed, self._sampler, self._startup = seed, sampler, startup
         self._slots, self._points, self._clock = slots, points, clock
         self._adopt = [trial.number for trial in self._state.in_state("running")]
-        self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
+        self._journal: Journal | Silent = Silent()
+        if writer.path is not None:
+            self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
 
     @property
     def plan(self) -> FoldPlan:

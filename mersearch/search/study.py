@@ -67,7 +67,8 @@ def propose(
         sampler=_sampler(sampler, sampler_seed(seed, number), startup),
         direction="maximize",
     )
-    study.add_trials(seen(state, space, metric))
+    if sampler != "random":
+        study.add_trials(seen(state, space, metric))
     asked = study.ask()
     values: Parameters = {}
     for dimension in space.parameters:
@@ -132,10 +133,11 @@ def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, *
 
 def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
     """All trials as the sampler sees them, by number."""
-    return [_seen(state, trial, space, metric) for trial in state.trials.values()]
+    reference = state.best(metric)
+    return [_seen(trial, reference, space, metric) for trial in state.trials.values()]
 
 
-def _seen(state: RunState, trial: Trial, space: Space, metric: str) -> FrozenTrial:
+def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str) -> FrozenTrial:
     """FAIL is left out but keeps its number."""
     if trial.parameters.keys() - set(space.paths):
         return frozen(trial, space, TrialState.FAIL, None)
@@ -145,5 +147,5 @@ def _seen(state: RunState, trial: Trial, space: Space, metric: str) -> FrozenTri
     if trial.state == "complete":
         value = trial.score(metric)
     elif trial.state == "stopped":
-        value = projected_score(state, trial, metric)
+        value = projected_score(trial, reference, metric)
     return frozen(trial, space, TrialState.FAIL if value is None else TrialState.COMPLETE, value)

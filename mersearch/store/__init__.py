@@ -1,6 +1,7 @@
 """The run directory: append-only logs, one writer, readable with the standard library and numpy alone."""
 
 from mersearch.store.directory import PROTOCOL, RunDirectory, is_run, runs
+from mersearch.store.memory import Memory, Recorder
 from mersearch.store.plan import FoldPlan
 from mersearch.store.progress import Progress, TrialProgress, progress
 from mersearch.store.records import (
@@ -18,8 +19,10 @@ __all__ = [
     "PROTOCOL",
     "FoldPlan",
     "FoldRecord",
+    "Memory",
     "Parameters",
     "Progress",
+    "Recorder",
     "RunDirectory",
     "RunState",
     "RunWriter",

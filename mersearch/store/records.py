@@ -94,6 +94,8 @@ class Verdict:
     """Trials it was compared with."""
     configuration: str = ""
     """Digest of the trial's parameters, filled in by the session."""
+    basis: dict[str, float] = field(default_factory=dict)
+    """Numbers that the rule compared, by name; what is not finite is stored as null and read back as NaN."""
 
 
 TrialRecord: TypeAlias = TrialProposed | TrialEnded | SpaceExhausted
@@ -168,4 +170,5 @@ def verdict_record(line: dict[str, Any]) -> Verdict:
         value,
         tuple(line["peers"]),
         str(line["configuration"]),
+        {name: math.nan if number is None else number for name, number in line.get("basis", {}).items()},
     )

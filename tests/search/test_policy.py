@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mersearch.metrics import METRICS
-from mersearch.search.policy import NoStopping, Policy, Snapshot
-from tests.runs import a_run, a_session, an_asha, execute, train
+from mersearch.search.policy import NoStopping, Policy, Snapshot, replay
+from tests.runs import a_plan, a_race, a_run, a_session, an_asha, execute, train
 
 
 def pooled(*folds: tuple[int, int]) -> np.ndarray:
@@ -17,7 +17,7 @@ def pooled(*folds: tuple[int, int]) -> np.ndarray:
     return np.cumsum(counts, axis=0)
 
 
-@pytest.mark.parametrize("policy", [NoStopping(), an_asha(), an_asha(eta=4, min_peers=0)], ids=str)
+@pytest.mark.parametrize("policy", [NoStopping(), an_asha(), an_asha(eta=4, min_peers=0), a_race()], ids=str)
 @pytest.mark.parametrize("folds", range(1, 30))
 def test_every_policy_looks_in_ascending_order_before_the_last_fold(policy: Policy, folds: int) -> None:
     looks = policy.looks(folds)
@@ -25,7 +25,7 @@ def test_every_policy_looks_in_ascending_order_before_the_last_fold(policy: Poli
     assert all(2 <= look < folds for look in looks)
 
 
-@pytest.mark.parametrize("policy", [NoStopping(), an_asha(min_peers=0)], ids=str)
+@pytest.mark.parametrize("policy", [NoStopping(), an_asha(min_peers=0), a_race(first=1)], ids=str)
 def test_every_policy_decides_the_same_again_and_leaves_its_input_alone(policy: Policy) -> None:
     counts = {number: pooled((number, 5), (3, number)) for number in range(1, 6)}
     before = {number: value.copy() for number, value in counts.items()}
@@ -65,3 +65,17 @@ def test_a_snapshot_of_a_run_holds_every_trial_but_failed_ones(tmp_path: Path) -
     snapshot = Snapshot.of(state, "uf1")
     assert set(snapshot.confusions) == {number for number, found in states.items() if found != "failed"}
     assert len(snapshot.confusions[running.trial]) == 2
+
+
+@pytest.mark.parametrize("policy", [an_asha(), a_race(alpha=0.3)], ids=str)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_logged_verdict_is_made_again_from_the_trials_it_names(
+    tmp_path: Path, policy: Policy, workers: int
+) -> None:
+    run = a_run(tmp_path / "r", a_plan(9))
+    execute(run, 14, policy=policy, workers=workers)
+    state = run.read()
+    verdicts = [verdict for trial in state.trials.values() for verdict in trial.verdicts.values()]
+    assert {verdict.keep for verdict in verdicts} == {True, False}
+    for verdict in verdicts:
+        assert replay(state, policy, "uf1", verdict) == verdict

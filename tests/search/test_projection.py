@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from mersearch.metrics import uf1
 from mersearch.search.projection import project, projected_score
-from tests.runs import a_run, execute
+from mersearch.store import Trial
+from tests.runs import a_run, a_session, execute
 
 COUNTS = arrays(np.int64, (3, 3), elements=st.integers(0, 6))
 
@@ -75,7 +76,14 @@ def test_nothing_is_projected_before_the_first_complete_trial(tmp_path: Path) ->
     assert best is not None
     prefix = best.confusions[stopped.done]
     expected = uf1(by_loops(stopped.confusions[-1], prefix, best.confusions[-1] - prefix))
-    assert projected_score(state, stopped, "uf1") == pytest.approx(expected)
-    for trial in state.in_state("complete"):
-        trial.ended = None
-    assert projected_score(state, stopped, "uf1") is None
+    assert projected_score(stopped, best, "uf1") == pytest.approx(expected)
+    assert projected_score(stopped, None, "uf1") is None
+    (empty,) = a_state_with_one_trial(tmp_path / "empty")
+    assert projected_score(empty, best, "uf1") is None
+
+
+def a_state_with_one_trial(path: Path) -> list[Trial]:
+    run = a_run(path)
+    with a_session(run) as session:
+        session.next_trial()
+    return run.read().in_state("running")

@@ -50,7 +50,7 @@ def test_the_sampler_sees_full_scores_projections_and_pending_trials(state: RunS
     found = dict(enumerate(seen(state, SPACE, "uf1")))
     expected: dict[str, Any] = {
         "complete": lambda trial: (TrialState.COMPLETE, trial.score("uf1")),
-        "stopped": lambda trial: (TrialState.COMPLETE, projected_score(state, trial, "uf1")),
+        "stopped": lambda trial: (TrialState.COMPLETE, projected_score(trial, state.best("uf1"), "uf1")),
         "failed": lambda _: (TrialState.FAIL, None),
         "running": lambda _: (TrialState.RUNNING, None),
     }

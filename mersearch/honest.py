@@ -1,0 +1,144 @@
+"""The winner's score as it was found, and beside it what the choice among all configurations leaves of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from mersearch.ledger import competition
+from mersearch.metrics import METRICS, NAMES
+from mersearch.selection import RELIABLE, Competition, correct
+from mersearch.store import RunDirectory, RunState, Trial
+from mersearch.store.files import replace
+
+FILE: Final = "corrected.json"
+"""Of a run: the last correction, kept because large ledgers take seconds. Safe to delete."""
+QUICK: Final = 600
+"""Configurations · classes up to which a correction takes about a quarter of a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Honest:
+    """The corrected score of a run's winner.
+
+    Attributes:
+        trial: the winner.
+        metric: what it was selected by.
+        naive: metric → score of the winner, as it was found.
+        corrected: metric → θ, the score to expect on new subjects.
+        conservative: mean out-of-bag score, in `metric`.
+        interval: 95 % interval around θ, in `metric`.
+        configurations: that the winner was chosen from.
+        complete: of these, with all folds.
+        subjects: K.
+        current: whether the ledger is still what it was when this was computed.
+    """
+
+    trial: int
+    metric: str
+    naive: dict[str, float]
+    corrected: dict[str, float]
+    conservative: float
+    interval: tuple[float, float]
+    configurations: int
+    complete: int
+    subjects: int
+    current: bool = True
+
+    def facts(self) -> dict[str, Any]:
+        """For `--json`, the export and the file."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**values, "interval": list(self.interval), "reliable": self.subjects >= RELIABLE}
+
+    def lines(self) -> list[str]:
+        """Two or three lines of at most 78 columns, to stand below the score that was found."""
+        low, high = self.interval
+        scores = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in self.corrected.items())
+        text = [
+            f"expected on new subjects: {scores}",
+            f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
+            f"  corrected for the choice among {self.configurations} configurations, {self.complete} with all folds)",
+        ]
+        if self.subjects < RELIABLE:
+            text.append(f"  ({self.subjects} subjects are too few to rely on the interval)")
+        if not self.current:
+            text.append("  (as of an earlier moment; mersearch export computes it again)")
+        return text
+
+
+def honest(run: RunDirectory, state: RunState, *, patient: bool = True) -> Honest | None:
+    """The corrected score of the best complete trial; None without one.
+
+    Args:
+        run: a run with its configuration.
+        state: what it knows.
+        patient: compute in any case; else where it takes long, take the last one that was kept, or None.
+    """
+    metric = run.setting("search", "metric")
+    best = state.best(metric)
+    if best is None:
+        return None
+    found, place = competition(run, state, best.number, metric)
+    key = _key(found, place, metric)
+    kept = _kept(run)
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    if patient or len(found.done) * found.clips.shape[1] <= QUICK:
+        return _compute(found, place, best, metric)
+    return None if kept is None else dataclasses.replace(kept[1], current=False)
+
+
+def keep(run: RunDirectory, state: RunState) -> Honest | None:
+    """`honest`, kept in the run for the next time; call it under the lease.
+
+    Raises:
+        Interrupted: the disk is full.
+        RunError: the run is not writable.
+    """
+    found = honest(run, state)
+    if found is not None:
+        key = _key(*competition(run, state, found.trial, found.metric), found.metric)
+        replace(
+            run.path / FILE, json.dumps({"key": key, **found.facts()}, indent=2).encode() + b"\n", run.path
+        )
+    return found
+
+
+def _compute(found: Competition, winner: int, best: Trial, metric: str) -> Honest:
+    result = correct(found, winner, metric)
+    pooled = result.per_subject.sum(0)
+    return Honest(
+        trial=best.number,
+        metric=metric,
+        naive={name: METRICS[name](best.confusions[-1]) for name in METRICS},
+        corrected={name: METRICS[name](pooled) for name in METRICS},
+        conservative=result.conservative,
+        interval=(result.low, result.high),
+        configurations=result.configurations,
+        complete=int(found.panel.sum()),
+        subjects=result.subjects,
+    )
+
+
+def _key(found: Competition, winner: int, metric: str) -> str:
+    parts = (found.counts, found.done, found.panel, found.clips, found.strata)
+    total = hashlib.sha256(f"{winner} {metric} {found.counts.shape}".encode())
+    for part in parts:
+        total.update(np.ascontiguousarray(part).tobytes())
+    return total.hexdigest()
+
+
+def _kept(run: RunDirectory) -> tuple[str, Honest] | None:
+    """The key and the values of the file; None where it is missing or not one of ours."""
+    try:
+        values = json.loads((run.path / FILE).read_bytes())
+        names = Honest.__dataclass_fields__
+        found = Honest(**{**{name: values[name] for name in names}, "interval": tuple(values["interval"])})
+        return str(values["key"]), found
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

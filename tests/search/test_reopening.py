@@ -1,0 +1,93 @@
+"""A search rebuilt from its run directory is the one that was never closed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mersearch.search.policy import Policy
+from mersearch.search.study import seen
+from mersearch.store import FoldPlan, RunDirectory, RunState
+from tests.runs import SPACE, a_plan, a_race, a_run, a_session, advance, an_asha
+
+TRIALS = 12
+LOGS = ("trials.jsonl", "folds.jsonl", "verdicts.jsonl")
+POINTS = 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """No fsync: it matters only when a machine loses power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a search knew after one of its chunks."""
+
+    sizes: dict[str, int]
+    knowledge: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A search that was never closed, with its moments."""
+
+    policy: Policy
+    plan: FoldPlan
+    logs: dict[str, bytes]
+    moments: tuple[Moment, ...]
+
+
+def knowledge(state: RunState) -> dict[str, Any]:
+    """Sampler history, scores on the rungs and verdicts, comparable with ==."""
+    return {
+        "history": [(t.number, t.state, t.value, t.params) for t in seen(state, SPACE, "uf1")],
+        "rungs": {number: trial.confusions.tolist() for number, trial in state.trials.items()},
+        "verdicts": {number: sorted(trial.verdicts.items()) for number, trial in state.trials.items()},
+    }
+
+
+@pytest.fixture(scope="module", params=[a_race(alpha=0.3, audit=0.2), an_asha()], ids=["race", "asha"])
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    run, moments = a_run(tmp_path_factory.mktemp("recorded") / "r", a_plan(9)), []
+    done: dict[int, int] = {}
+    with a_session(run, TRIALS, policy=request.param) as session:
+        slot = session.next_trial()
+        while slot is not None:
+            sizes = {name: (run.path / name).stat().st_size for name in LOGS}
+            moments.append(Moment(sizes, knowledge(run.read())))
+            slot = advance(session, slot, done)
+    assert {trial.state for trial in run.read().trials.values()} == {"complete", "stopped"}
+    return Recorded(request.param, run.plan, logs_of(run), tuple(moments))
+
+
+def logs_of(run: RunDirectory) -> dict[str, bytes]:
+    return {name: (run.path / name).read_bytes() for name in LOGS}
+
+
+@pytest.mark.parametrize("point", range(POINTS))
+def test_a_search_reopened_at_a_random_point_knows_and_does_what_the_open_one_did(
+    recorded: Recorded, point: int, tmp_path: Path
+) -> None:
+    moment = recorded.moments[int(np.random.default_rng(point).integers(len(recorded.moments)))]
+    run = a_run(tmp_path / "r", recorded.plan)
+    for name, size in moment.sizes.items():
+        (run.path / name).write_bytes(recorded.logs[name][:size])
+    assert knowledge(run.read()) == moment.knowledge
+    done: dict[int, int] = {}
+    with a_session(run, TRIALS, policy=recorded.policy) as session:
+        slot = session.next_trial()
+        while slot is not None:
+            slot = advance(session, slot, done)
+    assert logs_of(run) == recorded.logs
+    verdicts = [json.loads(line) for line in recorded.logs["verdicts.jsonl"].splitlines()]
+    assert {verdict["keep"] for verdict in verdicts} == {True, False}

@@ -1,0 +1,101 @@
+"""The benchmarks run on their own; here only a cell of each, so that a change of an interface is noticed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mersearch.metrics import confusion
+from mersearch.store import predictions
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+NAMES = ("search_efficiency", "efficiency_report", "contenders", "honest_score", "ridge_world")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def importable() -> Iterator[None]:
+    """The folder of the benchmarks is where their scripts find each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield
+        for name in NAMES:
+            sys.modules.pop(name, None)
+
+
+def load(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+CONTENDERS = (
+    "full LOSO",
+    "Optuna median",
+    "Ray OptunaSearch + ASHA",
+    "Bergman forgiving",
+    "ours: asha",
+    "ours: race default",
+)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    """Two seeds of some contenders, of few trials."""
+    module = load("search_efficiency")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TRIALS", 12)
+        patch.setattr(module, "MOST", 16)
+        patch.setattr(module, "BUDGETS", (3, 10, 30))
+        return [module.cell("random", "casme2-5", 2, name, seed) for name in CONTENDERS for seed in (1, 2)]
+
+
+def test_every_contender_is_billed_for_the_folds_of_its_trials(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        assert 0 < row["used"] <= 1
+        assert row["pick"] is None or row["pick"] <= row["best"]
+        if row["contender"] == "full LOSO":
+            assert (row["used"], row["win"]) == (1.0, True)
+            assert row["pick"] == row["winner"]
+        if row["contender"].startswith("ours"):
+            assert row["used"] < 1
+
+
+def test_the_report_has_a_row_per_contender_and_a_figure(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    one_worker = [{**row, "workers": 1} for row in rows]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *one_worker]))
+    load("efficiency_report").write_report(lines, tmp_path, (3, 10, 30))
+    text = (tmp_path / "search_efficiency.md").read_text()
+    for name in CONTENDERS:
+        assert text.count(f"\n| {name} |") == 2
+    assert (tmp_path / "search_efficiency.png").stat().st_size > 10_000
+
+
+def test_a_ridge_is_trained_without_the_subject_that_it_predicts() -> None:
+    world = load("ridge_world").RidgeWorld(3)
+    point = {"algorithm.ridge": 1.0, "algorithm.scale": 0.1, "algorithm.width": 20}
+    before = world.fold(0, point, "s004")
+    inside = world._people == 4
+    world._inputs[inside] = np.flip(world._inputs[inside], 0)
+    after = world.fold(0, point, "s004")
+    assert {tuple(np.round(row, 4)) for row in before.logits} == {
+        tuple(np.round(row, 4)) for row in after.logits
+    }
+    folds = [world.fold(0, point, subject) for subject in world.plan.subjects]
+    score = sum(confusion(fold.labels, predictions(fold), 3) for fold in folds)
+    assert np.trace(score) / score.sum() > 0.4
+
+
+def test_a_search_of_the_honesty_benchmark_tells_naive_and_corrected_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = load("honest_score")
+    monkeypatch.setattr(module, "TRIALS", 20)
+    row = module.cell("world, race", 1)
+    assert row["corrected"] < row["naive"]
+    assert row["complete"] < 20

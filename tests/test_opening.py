@@ -1,0 +1,61 @@
+"""A run that goes on: which keys may differ from the stored ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mersearch.config import compose
+from mersearch.errors import ConfigError
+from mersearch.opening import differences, extend
+from mersearch.store import RunDirectory
+from tests.runs import a_plan
+
+
+def a_stored(path: Path, config: dict[str, Any]) -> RunDirectory:
+    return RunDirectory.create(path, config=config, provenance={}, plan=a_plan())
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> dict[str, Any]:
+    """The configuration of a run that was made before `search.race` existed."""
+    config = compose(
+        "quintuplet", [f"run.root={tmp_path}", "run.name=old", "search.rungs=[0.25,0.5]"]
+    ).to_dict()
+    del config["search"]["race"]
+    return config
+
+
+def test_a_run_made_before_a_key_existed_goes_on_with_its_default(
+    stored: dict[str, Any], tmp_path: Path
+) -> None:
+    run = a_stored(tmp_path / "old", stored)
+    assert differences(run, extend(run, ())) == []
+    again = compose("quintuplet", [f"run.root={tmp_path}", "run.name=old", "search.rungs=[0.25,0.5]"])
+    assert differences(run, again) == []
+    more = extend(run, ["search.trials=150"])
+    assert differences(run, more) == [("search.trials", stored["search"]["trials"], 150)]
+    (run.path / "config.yaml").write_text(yaml.safe_dump(more.to_dict()))
+    assert differences(RunDirectory.open(run.path), more) == []
+
+
+def test_another_value_than_the_default_of_a_key_that_it_lacks_is_another_configuration(
+    stored: dict[str, Any], tmp_path: Path
+) -> None:
+    run = a_stored(tmp_path / "old", stored)
+    changes = [f"run.root={tmp_path}", "run.name=old", "search.rungs=[0.25,0.5]", "search.race.audit=0.5"]
+    with pytest.raises(ConfigError, match="exists with another configuration") as error:
+        differences(run, compose("quintuplet", changes))
+    assert error.value.received == "search.race.audit: 0.05 → 0.5"
+
+
+def test_a_section_that_a_stored_configuration_lost_takes_no_default(
+    stored: dict[str, Any], tmp_path: Path
+) -> None:
+    run = a_stored(tmp_path / "old", {name: stored[name] for name in stored if name != "folds"})
+    with pytest.raises(ConfigError, match="exists with another configuration") as error:
+        differences(run, extend(run, ()))
+    assert error.value.received.startswith("folds: None → ")
