@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from mersearch.data.flow_maps import flow_facts
 from mersearch.data.images import read_image
 from mersearch.data.table import Clip
 from mersearch.data.videos import VideoFrames
@@ -28,6 +29,20 @@ def opened(clip: Clip) -> Iterator[Read]:
         return
     with closing(VideoFrames(clip, clip.video)) as frames:
         yield frames.read
+
+
+def clip_size(clip: Clip) -> tuple[int, int]:
+    """Width and height of the first frame, or of the first map of a clip that is only flow.
+
+    Raises:
+        DataError: it cannot be decoded; names the clip and the file.
+    """
+    if clip.flow is not None and not clip.pictured:
+        about = flow_facts(clip.flow.files[0])
+        return about.width, about.height
+    with opened(clip) as read:
+        height, width, _ = read(clip.onset).shape
+    return width, height
 
 
 def source(clip: Clip, position: int) -> str:
