@@ -278,6 +278,7 @@ def train(
     with preparing() as report:
         ready = make_ready(config, report)
         written = refit(ready, target, report)
+    print("".join(f"{line}\n" for line in ready.remarks), end="")
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
