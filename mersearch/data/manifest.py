@@ -141,7 +141,7 @@ class _Gathering:
     def take(self, row: Row, labels: LabelSet) -> None:
         """Turn one row into a clip or a dropped row."""
         subject, clip_id = self.name(row)
-        self._require_named(row, subject, clip_id)
+        self._require_whole(row, subject, clip_id)
         emotion = _emotion(row, labels)
         if emotion is None:
             reason = f"{row['emotion'].lower()} is not in the label set {labels.name}"
@@ -151,10 +151,21 @@ class _Gathering:
         self.clips.append(clip)
         self.repaired += [Note(clip_id, note) for note in notes]
 
-    def _require_named(self, row: Row, subject: str, clip_id: str) -> None:
+    def _require_whole(self, row: Row, subject: str, clip_id: str) -> None:
         for column in ("subject", "emotion"):
             if not row[column]:
                 raise DataError(f"column {column} is filled in", received="an empty cell", fix="fill it in")
+        for column, filled in self.filled.items():
+            if 0 < len(filled) < self.count and not row[column]:
+                raise DataError(
+                    f"column {column} is filled in for every clip or for none",
+                    received=f"an empty cell, and {len(filled)} of {self.count} rows with {column}",
+                    fix=f"fill in {column} everywhere, or leave it out",
+                )
+        if not row["frames"] and not row["flow"]:
+            raise DataError(
+                "column frames or flow names files", received="neither", fix="name a folder or file"
+            )
         parts = clip_id.removeprefix(f"{subject}/")
         if subject.count("/") != 1 or not parts or re.search(r"[/\\]", parts):
             raise DataError(
@@ -167,15 +178,4 @@ class _Gathering:
                 "column clip_id names each clip once",
                 received=f"{clip_id!r} in {count} rows",
                 fix="give every clip of a subject a name of its own in the column clip_id",
-            )
-        for column, filled in self.filled.items():
-            if 0 < len(filled) < self.count and not row[column]:
-                raise DataError(
-                    f"column {column} is filled in for every clip or for none",
-                    received=f"an empty cell, and {len(filled)} of {self.count} rows with {column}",
-                    fix=f"fill in {column} everywhere, or leave it out",
-                )
-        if not row["frames"] and not row["flow"]:
-            raise DataError(
-                "column frames or flow names files", received="neither", fix="name a folder or file"
             )

@@ -85,7 +85,8 @@ def _pictures(row: Row, folder: Path, kind: Kind, notes: list[str]) -> tuple[tup
     try:
         frames, gap = span(images, ends[0], ends[2], needed=ends)
     except DataError as error:
-        raise DataError(f"columns onset, apex, offset: {error.rule}", received=error.received) from error
+        rule, fix = f"columns onset, apex, offset: {error.rule}", "correct the row, or copy the frames again"
+        raise DataError(rule, received=error.received, fix=fix) from error
     if gap:
         notes.append(gap)
     return frames, ends
