@@ -7,7 +7,6 @@ is an error (`mersearch.material`). A default gives way, and so does a searched 
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -172,8 +171,3 @@ def _measured(before: Preprocess, now: Preprocess, held: Holdings) -> str:
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else show(value)
-
-
-def wrapped(remarks: tuple[str, ...], width: int = 80) -> list[str]:
-    """The lines of remarks for a terminal."""
-    return [line for remark in remarks for line in textwrap.wrap(remark, width, subsequent_indent="    ")]

@@ -156,7 +156,9 @@ def test_a_run_stores_what_it_went_without_and_goes_on_with_the_same_command(
 
 
 def test_the_plan_says_what_is_off(manifest: Path, tmp_path: Path) -> None:
-    config = on_disk(manifest, tmp_path, "algorithm.train.steps=1", "algorithm.mask.steps=1")
+    config = on_disk(
+        manifest, tmp_path, "algorithm.train.steps=1", "algorithm.attention.heads=2", "algorithm.mask.steps=1"
+    )
     mode = {"threads": 1, "device": "cpu", "backend": "loop", "chunk": 1, "precision": "float32"}
     text = " ".join(" ".join(dry_run(config, Place(1, mode), quiet)).split())
     assert "absent The data hold no frames and no macro clips, so this is off: RGB view" in text
