@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from tables import Row, flow_rows, pictures, write_pictures, write_table, write_video
+from clip_tables import Row, flow_rows, pictures, write_pictures, write_table, write_video
 
 from mersearch import cli
 

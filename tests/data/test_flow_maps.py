@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from clip_tables import pictures, write_pictures, write_video
 from frame_files import database, write_clip
 from numpy.typing import NDArray
-from tables import pictures, write_pictures, write_video
 
 from mersearch.data.arrays import clip_arrays
 from mersearch.data.cache import prepare

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from clip_tables import flow_rows, pictures, write_pictures, write_table, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import flow_rows, pictures, write_pictures, write_table, write_video
 
 from mersearch.data.check import check_root, lines
 from mersearch.data.manifest_table import COLUMNS, read_table
@@ -227,10 +227,10 @@ def test_any_generated_manifest_reads_back(
 
 
 def test_the_full_size_is_that_of_the_published_composite(tmp_path: Path) -> None:
-    database = read(synthesize_manifest(tmp_path / "full", subjects=68))
+    database = read(synthesize_manifest(tmp_path / "full", subjects=68, maps=Maps(1, 8)))
     assert (len(database.clips), len(database.subjects)) == (442, 68)
     assert database.counts() == {"negative": 250, "positive": 109, "surprise": 83}
-    assert {clip.flow and (clip.flow.length, clip.flow.side) for clip in database.clips} == {(1, 28)}
+    assert {clip.flow and (clip.flow.length, clip.flow.side) for clip in database.clips} == {(1, 8)}
 
 
 def test_every_column_is_in_the_document() -> None:

@@ -127,7 +127,12 @@ def test_the_commands_of_the_example_work(
         small = [word if word != "68" else "3" for word in words]
         algorithm = words[1].partition("_")[0]
         if words[0] == "launch" and "--dry-run" in words:
-            small += quick(algorithm)
+            small += [
+                *quick(algorithm),
+                "preprocess.size=16",
+                "preprocess.flow_size=32",
+                "preprocess.frames=2",
+            ]
         elif words[0] == "launch":
             compose(words[1], [*words[2:], *quick(algorithm)])
             continue
