@@ -17,7 +17,7 @@ VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".w
 
 
 class About(NamedTuple):
-    """What the header of a video says."""
+    """What the header of a video says; frames are counted where it does not say how many there are."""
 
     frames: int
     fps: float
@@ -31,26 +31,28 @@ def video_facts(path: Path) -> About:
     Raises:
         DataError: the file cannot be opened as a video, or holds no frame.
     """
+    keys = (
+        cv2.CAP_PROP_FRAME_COUNT,
+        cv2.CAP_PROP_FPS,
+        cv2.CAP_PROP_FRAME_WIDTH,
+        cv2.CAP_PROP_FRAME_HEIGHT,
+    )
     capture = cv2.VideoCapture(str(path))
     try:
-        seen = [
-            capture.get(key)
-            for key in (
-                cv2.CAP_PROP_FRAME_COUNT,
-                cv2.CAP_PROP_FPS,
-                cv2.CAP_PROP_FRAME_WIDTH,
-                cv2.CAP_PROP_FRAME_HEIGHT,
-            )
-        ]
+        frames, fps, width, height = (capture.get(key) for key in keys)
         if not capture.isOpened() or not capture.grab():
             raise DataError(
                 "a video can be read by OpenCV",
                 received=f"{path}, in which no frame can be decoded",
                 fix="convert it, for example to .avi with MJPEG, or to a folder of pictures",
             )
+        if frames < 1:  # some headers do not say
+            frames = 1
+            while capture.grab():
+                frames += 1
     finally:
         capture.release()
-    return About(int(seen[0]), float(seen[1]), int(seen[2]), int(seen[3]))
+    return About(int(frames), float(fps), int(width), int(height))
 
 
 class VideoFrames:

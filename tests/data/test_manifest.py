@@ -226,6 +226,45 @@ def test_any_generated_manifest_reads_back(
     assert database == read(root)
 
 
+@settings(max_examples=12)
+@given(
+    first=st.integers(0, 1200),
+    length=st.integers(3, 30),
+    padding=st.sampled_from(["d", "05d"]),
+    cut=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
+    gap=st.booleans(),
+)
+def test_any_folder_of_pictures_is_read_in_numeric_order(
+    tmp_path_factory, first, length, padding, cut, gap
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    onset, apex, offset = (first + round(share * (length - 1)) for share in sorted(cut))
+    missing = {offset - 1} if gap and offset - onset >= 10 and apex != offset - 1 else set()
+    for number in set(range(first, first + length)) - missing:
+        (root / f"reg_img{number:{padding}}.jpg").touch()
+    (root / "Thumbs.db").touch()
+    rows = [
+        {
+            "subject": s,
+            "emotion": e,
+            "frames": ".",
+            "clip_id": "a",
+            "onset": onset,
+            "apex": apex,
+            "offset": offset,
+        }
+        for s, e in (("1", "joy"), ("2", "fear"))
+    ]
+    database = read(write_table(root / "m.csv", rows))
+    for clip in database.clips:
+        found = [int(path.stem.removeprefix("reg_img")) for path in clip.frames]
+        expected = [n - 1 if n in missing else n for n in range(onset, offset + 1)]
+        assert found == expected
+        assert found[clip.apex] == apex
+        assert (clip.onset, clip.offset) == (0, offset - onset)
+    assert len(database.repaired) == 2 * len(missing)
+
+
 def test_the_full_size_is_that_of_the_published_composite(tmp_path: Path) -> None:
     database = read(synthesize_manifest(tmp_path / "full", subjects=68, maps=Maps(1, 8)))
     assert (len(database.clips), len(database.subjects)) == (442, 68)
