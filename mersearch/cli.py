@@ -343,17 +343,22 @@ def synthesize(
     from mersearch.data.synthetic import synthesize_labels, synthesize_manifest
     from mersearch.preparation import cores
 
-    if labels_only:
-        synthesize_labels(out, layout, release=release, seed=seed)
-        print(f"{out}: label files in the layout of {layout}; the frames show nothing")
-        print(f"next: mersearch data check {layout} {out}")
-        return
-    if layout == "manifest" and release is None:
+    if layout == "manifest":
+        if labels_only or habits or release:
+            options = "--labels-only, --habits, --release"
+            raise ConfigError(
+                "a synthetic manifest takes no such option", received=f"one of {options}", fix="leave it out"
+            )
         with preparing() as report:
             told = partial(report, "writing the flow of synthetic clips")
             synthesize_manifest(out, subjects=subjects, seed=seed, difficulty=difficulty, progress=told)
         print(f"{out}: a manifest of synthetic clips that are only flow")
         print(f"next: mersearch data check manifest {out}")
+        return
+    if labels_only:
+        synthesize_labels(out, layout, release=release, seed=seed)
+        print(f"{out}: label files in the layout of {layout}; the frames show nothing")
+        print(f"next: mersearch data check {layout} {out}")
         return
     with preparing() as report:
         write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from clip_tables import flow_rows, pictures, write_pictures, write_table, write_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mersearch import cli
 from mersearch.data.check import check_root, lines
 from mersearch.data.manifest_table import COLUMNS, read_table
 from mersearch.data.readers import read_macro, read_micro
@@ -282,3 +284,15 @@ def test_a_synthetic_manifest_refuses_arguments_out_of_range(tmp_path: Path) -> 
         synthesize_manifest(tmp_path / "one", subjects=1)
     with pytest.raises(DataError, match="difficulty lies between"):
         synthesize_manifest(tmp_path / "hard", difficulty=20)
+
+
+@pytest.mark.parametrize("option", [["--labels-only"], ["--habits", "1"], ["--release", "v2"]])
+def test_the_command_refuses_options_that_a_manifest_does_not_have(
+    option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["mersearch", "data", "synthesize", str(tmp_path / "out"), "--layout", "manifest", *option]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "a synthetic manifest takes no such option" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
