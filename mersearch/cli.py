@@ -182,6 +182,26 @@ def status(
     )
 
 
+@app.command(epilog="Example: mersearch compare runs/quintuplet runs/disentangle")
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A path, or a name under --root.")],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="Another run on the same clips.")],
+    root: Root = RUNS,
+    metric: Annotated[
+        str | None, typer.Option(help="uf1, uar or accuracy; what both searches maximised by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Is one run's outcome better than another's? Paired over the same subjects."""
+    from mersearch.comparison import compare as paired
+    from mersearch.comparison import lines, require_metric
+    from mersearch.store import RunDirectory
+
+    require_metric(metric)
+    found = paired(RunDirectory.find(first, root), RunDirectory.find(second, root), metric=metric)
+    print(json.dumps(found.facts(), indent=2) if as_json else "\n".join(lines(found)))
+
+
 @app.command(epilog="Example: mersearch simulate runs/quintuplet --workers 4")
 def simulate(
     run: Run,

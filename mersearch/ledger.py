@@ -154,15 +154,18 @@ def _append(path: Path, text: str) -> None:
         raise failure(error, path, None) from error
 
 
-def competition(run: RunDirectory, state: RunState, trial: int, metric: str) -> tuple[Competition, int]:
+def competition(
+    run: RunDirectory, state: RunState, trial: int, metric: str, *, alone: bool = False
+) -> tuple[Competition, int]:
     """What a complete trial of a run was chosen from, and its place in it.
 
     Everything in the ledger, where nothing there is better; else it was not chosen from all that, but from the runs
     that have its configuration. The run's own trials come first, by number, so that ties are broken as outside. A
     configuration that is there twice competes once. The folds that a failed one lacks count as if it had said the
-    most frequent class.
+    most frequent class. With `alone`, only the run's own trials compete.
     """
-    own, lines = entries(run, state), _lines(ledger_path(run))
+    own = entries(run, state)
+    lines = [] if alone else _lines(ledger_path(run))
     clips = _clips(run.plan)
     usable = [entry for entry in [*own, *lines] if _fits(entry, clips)]
     winner = next(entry for entry in own if entry.trial == trial)

@@ -45,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mersearch.opening", "mersearch.simulation"),
     (
         "mersearch.ablation",
+        "mersearch.comparison",
         "mersearch.evaluation",
         "mersearch.export",
         "mersearch.model",
@@ -159,4 +160,4 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 def test_what_status_needs_imports_nothing_heavy() -> None:
     heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "pydantic"}
-    assert not loaded_after("import mersearch.summary, mersearch.honest") & heavy
+    assert not loaded_after("import mersearch.summary, mersearch.honest, mersearch.comparison") & heavy
