@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,12 +131,18 @@ def _search(config: Config, address: str | None) -> None:
     from mersearch.search.address import resolve
     from mersearch.searching import place, search
 
+    since = time.monotonic()
     with preparing() as report:
         if (found := resolve(address)) != "local":
             report(f"asking a worker of the cluster at {found}", 0, 0)
         opened = open_run(config, report, place(config, found).mode)
     with _resumable(opened.run.path):
-        search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+        search(opened, address, _say, since=since)
+
+
+def _say(lines: Sequence[str]) -> None:
+    if lines:
+        print("\n".join(lines), flush=True)
 
 
 @contextmanager
@@ -156,7 +163,7 @@ def resume(
         str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
-    """Go on with a search; search.trials=N extends it."""
+    """Go on with a search; search.trials=N or another budget extends it."""
     from mersearch.opening import extend
     from mersearch.store import RunDirectory
 

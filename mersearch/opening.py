@@ -19,13 +19,19 @@ from mersearch.errors import ConfigError, DataError
 from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
-from mersearch.ready import current_mode, make_ready, study_of
+from mersearch.ready import current_mode, make_ready, require_cards, study_of
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
 
-EXTENDABLE = ("search.trials", "search.concurrency")
+EXTENDABLE = (
+    "search.trials",
+    "search.concurrency",
+    "search.time_budget",
+    "search.gpu_hours",
+    "search.stop_when_flat",
+)
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "macro.root", "preprocess.cache")
 """Keys that may change because files moved; the data are read again there, and their digest must be the same."""
@@ -119,6 +125,7 @@ def require_room(config: Config, trials: int) -> None:
 
 def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Opened:
     changed = differences(run, config)
+    require_cards(config, mode)
     keys = [key for key, _, _ in changed]
     prepared = _prepared(run, config, report, moved=any(key in DATA_PLACES for key in keys))
     code = sources(config.algorithm.name)
@@ -196,17 +203,21 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
         key, separator, text = override.partition("=")
         if not separator or key not in EXTENDABLE:
             raise ConfigError(
-                f"a run goes on with its own configuration; only {' and '.join(EXTENDABLE)} may change",
+                f"a run goes on with its own configuration; only {_listed(EXTENDABLE)} may change",
                 received=override,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
-        run.setting("search", name := key.partition(".")[2])
-        values["search"][name] = _value(override, text)
+        run.setting("search", "trials")
+        values["search"][key.partition(".")[2]] = _value(override, text)
     places = Sources.of_file(run.path / "config.yaml")
     typed = tuple((override.partition("=")[0], override) for override in overrides)
     config = load_config(values, dataclasses.replace(places, overrides=typed))
     where = dataclasses.replace(config.run, root=str(run.path.parent), name=run.path.name)
     return dataclasses.replace(config, run=where)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return f"{', '.join(keys[:-1])} and {keys[-1]}"
 
 
 def _value(override: str, text: str) -> Any:

@@ -51,12 +51,23 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     """
     mode = mode or current_mode(config)
     material = read(config, report)
+    require_cards(config, mode)
     require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)
     dataset = load(prepared.micro, prepared.macro)
     plan = fold_plan(dataset, config.folds.chunk)
     return Ready(study_of(config, prepared, plan, mode), describe(config, material, prepared, mode))
+
+
+def require_cards(config: Config, mode: Mode) -> None:
+    """Raise ConfigError for a budget of cards where trials run on processors."""
+    if config.search.gpu_hours is not None and mode["device"] != "cuda":
+        raise ConfigError(
+            "search.gpu_hours counts cards",
+            received=f"search.gpu_hours={config.search.gpu_hours:g}, and the trials run on processors",
+            fix="search.time_budget=8h limits the time of the command, search.trials the trials",
+        )
 
 
 def study_of(config: Config, prepared: Prepared, plan: FoldPlan, mode: Mode) -> Study:

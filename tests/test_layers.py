@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "mersearch.errors",
         "mersearch.disk",
+        "mersearch.durations",
         "mersearch.interrupts",
         "mersearch.seeds",
         "mersearch.stateless",

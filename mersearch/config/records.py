@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mersearch.data.preprocess import Preprocess
+from mersearch.durations import seconds
 from mersearch.errors import ConfigError, raise_all
 from mersearch.space import Space, Value
 
@@ -122,6 +123,12 @@ class Search:
     scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
+    time_budget: str | None = None
+    """Wall time of one command, as `3h50m`, from its start to its last words; null = no limit."""
+    gpu_hours: float | None = field(default=None, metadata={"gt": 0})
+    """Hours of cards for all trials of the run; null = no limit."""
+    stop_when_flat: bool = False
+    """End when the trials to come promise less than the best score is sure of."""
     eta: float = field(default=2, metadata={"ge": 2})
     """At a rung, the best 1/eta of the trials go on."""
     min_peers: int = field(default=3, metadata={"ge": 1})
@@ -135,6 +142,8 @@ class Search:
 
     def __post_init__(self) -> None:
         _require_increasing("search.rungs", self.rungs)
+        if self.time_budget is not None:
+            seconds("search.time_budget", self.time_budget)
         if len(self.points) > self.trials:
             raise ConfigError(
                 "search.trials must cover every point of search.points",
@@ -239,7 +248,9 @@ class Config:
         return dataclasses.replace(
             self,
             algorithm=dataclasses.replace(self.algorithm, settings=self.with_parameters(values)),
-            search=dataclasses.replace(self.search, points=()),
+            search=dataclasses.replace(
+                self.search, points=(), time_budget=None, gpu_hours=None, stop_when_flat=False
+            ),
             space=Space(),
             fixed=(),
             ablation=None,
