@@ -20,6 +20,7 @@ from mersearch.errors import ConfigError, Interrupted, MersearchError, Stopped
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
+    from mersearch.store import Trial
 
 
 class _Interruptible(TyperGroup):
@@ -248,15 +249,29 @@ def export(
 
 
 @app.command(epilog="Example: mersearch evaluate runs/quintuplet/export/best.yaml")
-def evaluate(file: Configuration, overrides: Overrides = None) -> None:
+def evaluate(
+    file: Configuration,
+    overrides: Overrides = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
+    ] = 1,
+) -> None:
     """Full leave-one-subject-out evaluation of one configuration."""
+    from mersearch import spread
+    from mersearch.evaluation import only
+
+    configs = spread.seeded(only(_single(file, overrides)), seeds)
+    trials = {config.run.seed: _evaluate(config, file) for config in configs}
+    if seeds > 1:
+        print("\n".join(["", f"{configs[0].run.name}, {seeds} seeds", *spread.lines(trials)]))
+
+
+def _evaluate(config: Config, file: Path) -> Trial:
     from mersearch.console import evaluating, preparing
     from mersearch.evaluation import evaluate as run_all
-    from mersearch.evaluation import only
     from mersearch.evaluation import report as tell
     from mersearch.opening import location, open_run
 
-    config = only(_single(file, overrides))
     print(f"The run goes to {location(config).absolute()}", flush=True)
     with preparing() as report:
         opened = open_run(config, report)
@@ -264,6 +279,7 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     with evaluating(len(opened.run.plan)) as on_progress:
         trial = run_all(opened, on_progress)
     print("\n".join(tell(opened, trial, file, trained=not complete)))
+    return trial
 
 
 @app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")

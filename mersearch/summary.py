@@ -117,7 +117,7 @@ def _forecast(found: dict[str, Any], now: Progress, slots: int) -> list[str]:
 def _span(seconds: float) -> str:
     """Rounded as a forecast deserves."""
     minutes = round(seconds / 60)
-    if minutes < 1:
+    if seconds < 90:
         return "a minute"
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
 

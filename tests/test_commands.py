@@ -82,6 +82,26 @@ def test_evaluate_again_trains_nothing(
     assert "UF1" in capsys.readouterr().out
 
 
+def test_evaluate_with_seeds_trains_each_in_a_run_of_its_own_and_says_how_they_spread(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    before = (place / "runs/one/folds.jsonl").read_bytes()
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", "--seeds", "2") == 0
+    assert (place / "runs/one/folds.jsonl").read_bytes() == before, "the first seed is there already"
+    trials = [RunDirectory.open(place / "runs" / name).read().trials[0] for name in ("one", "one-seed1")]
+    logits = [np.concatenate([fold.logits for fold in trial.folds.values()]) for trial in trials]
+    assert not np.array_equal(*logits)
+    found = [trial.score("uf1") for trial in trials]
+    assert None not in found
+    mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))
+    text = capsys.readouterr().out
+    assert f"UF1       {mean:.4f} ± {deviation:.4f} over 2 seeds" in text
+    assert max(map(len, text[text.index("one, 2 seeds") :].splitlines())) <= 80
+    shutil.rmtree(place / "runs/one-seed1")
+    shutil.rmtree(place / "runs/ledger")
+
+
 def test_an_exported_configuration_gives_the_stored_logits(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.model",
         "mersearch.planning",
         "mersearch.report",
+        "mersearch.spread",
         "mersearch.summary",
         "mersearch.timing",
     ),
