@@ -12,6 +12,7 @@ from mersearch.opening import differences, location, require_room
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, shapes_of
 from mersearch.search.budget import budget_of
+from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.timing import seconds_per_fold
@@ -56,6 +57,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
+        *(("", remark) for remark in remarks(config.search, config.space)),
         ("stopping", _stopping(config.search)),
         *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(place)),

@@ -20,6 +20,7 @@ from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
+from mersearch.search.samplers import require_installed
 from mersearch.search.worker import Study
 from mersearch.store import FoldPlan
 
@@ -52,6 +53,7 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     mode = mode or current_mode(config)
     material = read(config, report)
     require_cards(config, mode)
+    require_installed(config.search.sampler)
     require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)

@@ -25,6 +25,7 @@ from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
 from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.samplers import remarks
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
 from mersearch.store import Progress, RunWriter, progress
@@ -164,7 +165,7 @@ def _on_ray(opened: Opened, writer: RunWriter, address: str | None, say: Say, un
             deadline=until,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
-            for remark in opened.remarks:
+            for remark in (*opened.remarks, *remarks(config.search, config.space)):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)

@@ -117,9 +117,9 @@ class Search:
 
     trials: int = field(default=10, metadata={"ge": 1})
     metric: Literal["uf1", "uar", "accuracy"] = "uf1"
-    sampler: Literal["tpe", "random"] = "tpe"
+    sampler: Literal["tpe", "gp", "nsga2", "qmc", "random"] = "tpe"
     startup: int = field(default=10, metadata={"ge": 1})
-    """Trials with a score before `tpe` stops drawing at random."""
+    """Trials with a score before the sampler stops drawing at random."""
     scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""

@@ -65,8 +65,8 @@ class Session:
         metric: `uf1`, `uar` or `accuracy`.
         policy: which trials are stopped between folds.
         seed: seed of the run.
-        sampler: `tpe` or `random`.
-        startup: scored trials before `tpe` stops drawing at random.
+        sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
+        startup: scored trials before the sampler stops drawing at random.
         slots: trials that run side by side, for the expected time.
         points: values of the first trials, one mapping each.
         budget: what ends the search before its trials are through.

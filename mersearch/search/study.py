@@ -7,7 +7,6 @@ changes no proposal.
 
 from __future__ import annotations
 
-import warnings
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,8 +20,9 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch import seeds
-from mersearch.errors import ConfigError
 from mersearch.search.projection import projected_score
+from mersearch.search.quasi import quasi_point
+from mersearch.search.samplers import BLIND, generations, sampler_of
 from mersearch.space import Choice, Dimension, Float, Space, is_active
 from mersearch.store import Parameters, RunState, Trial
 
@@ -54,21 +54,23 @@ def propose(
 
     Args:
         seed: the seed of the run.
-        sampler: `tpe` or `random`.
-        startup: trials with a score before `tpe` stops drawing at random.
+        sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
+        startup: trials with a score before a sampler stops drawing at random.
         point: values that are given, of parameters of the space or of other settings; the rest is drawn.
 
     Raises:
-        ConfigError: unknown sampler.
+        ConfigError: unknown sampler, or one that needs what is not installed.
     """
     given = point or {}
+    if sampler == "qmc":
+        return quasi_point(space, number, seed=seed, given=given) | given
     study = optuna.create_study(
         storage=_storage(),
-        sampler=_sampler(sampler, sampler_seed(seed, number), startup),
+        sampler=sampler_of(sampler, sampler_seed(seed, number), startup),
         direction="maximize",
     )
-    if sampler != "random":
-        study.add_trials(seen(state, space, metric))
+    if sampler not in BLIND:
+        study.add_trials(generations(seen(state, space, metric), startup))
     asked = study.ask()
     values: Parameters = {}
     for dimension in space.parameters:
@@ -81,20 +83,6 @@ def propose(
 def _storage() -> optuna.storages.InMemoryStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.storages.InMemoryStorage()
-
-
-def _sampler(name: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if name != "tpe":
-        raise ConfigError(
-            "search.sampler must be one of tpe, random", received=name, fix="search.sampler=tpe"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=startup, seed=seed
-        )
 
 
 def _suggest(trial: optuna.Trial, dimension: Dimension) -> bool | int | float | str | None:
