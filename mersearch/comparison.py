@@ -13,13 +13,12 @@ import numpy as np
 from mersearch.errors import ConfigError, DataError, RunError, raise_all
 from mersearch.ledger import competition
 from mersearch.metrics import METRICS, NAMES
+from mersearch.sameness import Source, data_differences, listed
 from mersearch.selection import RELIABLE, correct
 from mersearch.statistics import Difference, paired_difference, per_subject
 from mersearch.store import RunDirectory, RunState, Trial
 
 WIDTH: Final = 80
-SHOWN: Final = 5
-"""Subjects that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def compare(first: RunDirectory, second: RunDirectory, *, metric: str | None = N
         DataError, Several: the runs are not on the same data, label set, subjects or clips.
     """
     runs, states = (first, second), (first.read(), second.read())
-    raise_all(list(_mismatches(first, second)))
+    raise_all(data_differences(Source.of(first), Source.of(second)))
     metric = metric or _metric(runs)
     bests = [_best(run, state, metric) for run, state in zip(runs, states, strict=True)]
     raise_all(list(_other_clips(runs, states, bests)))
@@ -198,30 +197,6 @@ def _best(run: RunDirectory, state: RunState, metric: str) -> Trial:
     return best
 
 
-def _mismatches(first: RunDirectory, second: RunDirectory) -> Iterator[DataError]:
-    """What differs between the data of two runs, one error each."""
-    data = [run.provenance["data"] for run in (first, second)]
-    names = f"{first.name}: {{}}; {second.name}: {{}}"
-    rule = "a paired comparison needs the same {}"
-    fix = "launch one of the two again on the data of the other"
-    if data[0]["labels"] != data[1]["labels"]:
-        received = names.format(data[0]["labels"], data[1]["labels"])
-        yield DataError(rule.format("label set"), received=received, fix=fix)
-        return
-    databases = [each["databases"][0] for each in data]
-    if databases[0]["name"] != databases[1]["name"]:
-        received = names.format(databases[0]["name"], databases[1]["name"])
-        yield DataError(rule.format("database"), received=received, fix=fix)
-        return
-    for one, other in ((first, second), (second, first)):
-        if lacking := [s for s in one.plan.subjects if s not in other.plan.subjects]:
-            received = f"{other.name} lacks {_listed(lacking)}, which {one.name} has"
-            yield DataError(rule.format("subjects"), received=received, fix=fix)
-    if databases[0]["label_file"] != databases[1]["label_file"]:
-        received = names.format(*(f"label file {each['label_file'][:12]}" for each in databases))
-        yield DataError(rule.format("data"), received=received, fix=fix)
-
-
 def _other_clips(
     runs: Sequence[RunDirectory], states: Sequence[RunState], bests: Sequence[Trial]
 ) -> Iterator[DataError]:
@@ -233,11 +208,6 @@ def _other_clips(
     if differing := [subject for subject in one if one[subject] != other[subject]]:
         yield DataError(
             "a paired comparison needs the same clips with the same labels",
-            received=f"{runs[0].name} and {runs[1].name} differ in {_listed(differing)}",
+            received=f"{runs[0].name} and {runs[1].name} differ in {listed(differing)}",
             fix="launch one of the two again on the data of the other",
         )
-
-
-def _listed(subjects: Sequence[str]) -> str:
-    more = f" and {len(subjects) - SHOWN} more" if len(subjects) > SHOWN else ""
-    return f"{', '.join(subjects[:SHOWN])}{more}"

@@ -62,12 +62,13 @@ def ledger_path(run: RunDirectory) -> Path:
 
 def entries(run: RunDirectory, state: RunState) -> list[Entry]:
     """The trials of a run that have a finished fold, or have failed."""
-    sections = _trained(run)
+    run.setting("run", "seed")
+    sections = trained(run.config, run.provenance["data"]["labels"])
     return [
         Entry(
             run.name,
             trial.number,
-            digest(_pinned(sections, trial.parameters))[:16],
+            digest(pinned(sections, trial.parameters))[:16],
             trial.state,
             {subject: _counts(trial, subject) for subject in sorted(trial.folds)},
         )
@@ -242,18 +243,18 @@ def _counts(trial: Trial, subject: str) -> list[list[int]]:
     return rows
 
 
-def _trained(run: RunDirectory) -> dict[str, Any]:
-    """What a trial trains beside its parameters: sections of the configuration, without folders."""
-    sections = {name: run.config.get(name) for name in TRAINED}
+def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
+    """What a trial of a configuration trains with beside its parameters, without folders."""
+    sections = {name: config.get(name) for name in TRAINED}
     plain = {
         name: {key: value for key, value in section.items() if key not in PLACES}
         for name, section in sections.items()
-        if isinstance(section, dict)
+        if isinstance(section, Mapping)
     }
-    return {**plain, "labels": run.provenance["data"]["labels"], "seed": run.setting("run", "seed")}
+    return {**plain, "labels": labels, "seed": config["run"]["seed"]}
 
 
-def _pinned(sections: dict[str, Any], parameters: Parameters) -> dict[str, Any]:
+def pinned(sections: dict[str, Any], parameters: Parameters) -> dict[str, Any]:
     """The sections with the parameters of a trial at their places."""
     values = copy.deepcopy(sections)
     for path, value in parameters.items():

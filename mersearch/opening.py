@@ -20,6 +20,8 @@ from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
 from mersearch.ready import current_mode, make_ready, require_cards, study_of
+from mersearch.sameness import Source
+from mersearch.search.history import KEY, find_earlier, warm_start
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
@@ -71,19 +73,22 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
         mode: numeric mode of the workers; that of this machine by default.
 
     Raises:
-        ConfigError: the run exists with another configuration, or as `make_ready`.
-        DataError: a database breaks a rule, or is not the one of the launch.
+        ConfigError: the run exists with another configuration, as `make_ready`, or as `warm_start`.
+        DataError: a database breaks a rule, is not the one of the launch, or as `warm_start`.
         RunError: the folder cannot be used.
         Interrupted: as `make_ready`.
     """
     path = location(config)
     if is_run(path):
         return _reopen(RunDirectory.open(path), config, report, mode or current_mode(config))
+    earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
-    run = RunDirectory.create(
-        path, config=config.to_dict(), provenance=ready.provenance, plan=ready.study.plan
-    )
+    plan, provenance = ready.study.plan, ready.provenance
+    if earlier is not None:
+        now = Source(config.run.name, provenance["data"], plan)
+        provenance = {**provenance, KEY: warm_start(config, now, earlier)}
+    run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
     return Opened(run, config, ready.study, new=True)
 
 

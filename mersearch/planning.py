@@ -146,7 +146,8 @@ def _wrapped(name: str, text: str) -> list[str]:
 def _trials(config: Config) -> str:
     search = config.search
     given = f" (the first {len(search.points)} given by search.points)" if search.points else ""
-    return f"{search.trials} by {search.sampler}{given}, metric {search.metric}"
+    earlier = f", which knows those of {search.warm_start}" if search.warm_start else ""
+    return f"{search.trials} by {search.sampler}{earlier}{given}, metric {search.metric}"
 
 
 def _macro(config: Config, material: Material) -> str:

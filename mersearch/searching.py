@@ -19,13 +19,14 @@ from mersearch.opening import Opened, record_turn, require_room
 from mersearch.planning import Place
 from mersearch.ready import current_mode
 from mersearch.report import write_ablation
+from mersearch.search import history
 from mersearch.search.address import resolve
 from mersearch.search.budget import budget_of, room
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
 from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
-from mersearch.search.samplers import remarks
+from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
 from mersearch.store import Progress, RunWriter, progress
@@ -161,14 +162,21 @@ def _on_ray(opened: Opened, writer: RunWriter, address: str | None, say: Say, un
             startup=config.search.startup,
             slots=slots.count,
             points=config.search.points,
+            history=history.scored_in(opened.run.provenance),
             budget=budget_of(config.to_dict(), mode),
             deadline=until,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
-            for remark in (*opened.remarks, *remarks(config.search, config.space)):
+            for remark in _remarks(opened):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)
+
+
+def _remarks(opened: Opened) -> list[str]:
+    config = opened.config
+    earlier = history.remarks(opened.run.provenance)
+    return [*opened.remarks, *earlier, *of_sampler(config.search, config.space)]
 
 
 def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]:

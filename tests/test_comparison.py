@@ -119,7 +119,7 @@ def test_another_order_of_the_folds_is_no_other_comparison(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("other", "rule", "received"),
     [
-        ({"labels": "five"}, "the same label set", "one: three; two: five"),
+        ({"labels": "five"}, "on the same label set", "one: three; two: five"),
         ({"name": "samm"}, "the same database", "one: db; two: samm"),
         ({"label_file": "xyz"}, "the same data", "one: label file abc; two: label file xyz"),
         ({"plan": a_plan(9)}, "the same subjects", "two lacks db/09, db/10, db/11, db/12, db/13 and 2 more"),

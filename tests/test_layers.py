@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.store",
         "mersearch.selection",
         "mersearch.ledger",
+        "mersearch.sameness",
         "mersearch.honest",
         "mersearch.audit",
     ),

@@ -123,6 +123,8 @@ class Search:
     scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
+    warm_start: str | None = None
+    """An earlier run, whose trials the sampler knows where they are points of this space; null = none."""
     time_budget: str | None = None
     """Wall time of one command, as `3h50m`, from its start to its last words; null = no limit."""
     gpu_hours: float | None = field(default=None, metadata={"gt": 0})
@@ -249,7 +251,12 @@ class Config:
             self,
             algorithm=dataclasses.replace(self.algorithm, settings=self.with_parameters(values)),
             search=dataclasses.replace(
-                self.search, points=(), time_budget=None, gpu_hours=None, stop_when_flat=False
+                self.search,
+                points=(),
+                warm_start=None,
+                time_budget=None,
+                gpu_hours=None,
+                stop_when_flat=False,
             ),
             space=Space(),
             fixed=(),

@@ -12,6 +12,7 @@ import numpy as np
 
 from mersearch import seeds
 from mersearch.search.budget import Budget, expected_seconds
+from mersearch.search.history import Scored
 from mersearch.search.journal import Journal, Silent
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
@@ -69,6 +70,7 @@ class Session:
         startup: scored trials before the sampler stops drawing at random.
         slots: trials that run side by side, for the expected time.
         points: values of the first trials, one mapping each.
+        history: points of the space that an earlier run has scored, which the sampler knows too.
         budget: what ends the search before its trials are through.
         deadline: on the clock, when no fold is waited for any more; None = whenever.
         clock: seconds since 1970, for display and for the deadline.
@@ -89,6 +91,7 @@ class Session:
         startup: int = STARTUP,
         slots: int = 1,
         points: Sequence[Mapping[str, Value]] = (),
+        history: Sequence[Scored] = (),
         budget: Budget | None = None,
         deadline: float | None = None,
         clock: Callable[[], float] = time.time,
@@ -97,6 +100,7 @@ class Session:
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
         self._slots, self._points, self._clock = slots, points, clock
+        self._history = history
         self._budget, self._deadline = budget or Budget(), deadline
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal: Journal | Silent = Silent()
@@ -175,6 +179,7 @@ class Session:
                 sampler="random" if attempt else self._sampler,
                 startup=self._startup,
                 point=point,
+                history=self._history,
             )
             if configuration(parameters) not in known:
                 return parameters, sampler_seed(seed, number)

@@ -7,6 +7,7 @@ changes no proposal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch import seeds
+from mersearch.search.history import Scored
 from mersearch.search.projection import projected_score
 from mersearch.search.quasi import quasi_point
 from mersearch.search.samplers import BLIND, generations, sampler_of
@@ -45,6 +47,7 @@ def propose(
     sampler: str = "tpe",
     startup: int = STARTUP,
     point: Parameters | None = None,
+    history: Sequence[Scored] = (),
 ) -> Parameters:
     """Parameter path → value for trial `number`, active parameters only.
 
@@ -57,6 +60,7 @@ def propose(
         sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
         startup: trials with a score before a sampler stops drawing at random.
         point: values that are given, of parameters of the space or of other settings; the rest is drawn.
+        history: points of the space that an earlier run has scored; they count like trials of this one.
 
     Raises:
         ConfigError: unknown sampler, or one that needs what is not installed.
@@ -70,7 +74,8 @@ def propose(
         direction="maximize",
     )
     if sampler not in BLIND:
-        study.add_trials(generations(seen(state, space, metric), startup))
+        earlier = [_earlier(scored, space) for scored in history]
+        study.add_trials(generations([*earlier, *seen(state, space, metric)], startup))
     asked = study.ask()
     values: Parameters = {}
     for dimension in space.parameters:
@@ -117,6 +122,16 @@ def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, *
     if state.is_finished() and trial.ended is not None:
         record.datetime_complete = datetime.fromtimestamp(trial.ended.time)
     return record
+
+
+def _earlier(scored: Scored, space: Space) -> FrozenTrial:
+    distributions = {d.path: distribution(d) for d in space.parameters if d.path in scored.parameters}
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE,
+        value=scored.score,
+        params=dict(scored.parameters),
+        distributions=distributions,
+    )
 
 
 def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
