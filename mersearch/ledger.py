@@ -57,7 +57,10 @@ def ledger_path(run: RunDirectory) -> Path:
     data = run.provenance["data"]
     database = data["databases"][0]
     same = [database["name"], database["label_file"], sorted(map(list, _clips(run.plan).items()))]
-    return run.path.parent / FOLDER / f"{digest(same)[:16]}-{data['labels']}.jsonl"
+    section = run.config.get("run")
+    named = section.get("ledger") if isinstance(section, Mapping) else None
+    folder = run.path.parent / FOLDER if named is None else Path(named)
+    return folder / f"{digest(same)[:16]}-{data['labels']}.jsonl"
 
 
 def entries(run: RunDirectory, state: RunState) -> list[Entry]:

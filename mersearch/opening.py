@@ -37,7 +37,7 @@ EXTENDABLE = (
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "macro.root", "preprocess.cache")
 """Keys that may change because files moved; the data are read again there, and their digest must be the same."""
-PLACES = ("run.root", "run.name", *DATA_PLACES)
+PLACES = ("run.root", "run.name", "run.ledger", *DATA_PLACES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Run:
     """Folder under `root`; by default the name of the search-space file."""
     root: str = "runs"
     seed: int = field(default=0, metadata={"ge": 0})
+    ledger: str | None = None
+    """Folder of the ledgers; null = `ledger` under `root`."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
