@@ -232,6 +232,9 @@ def export(
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder; RUN/export by default.")
     ] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="Instead: those that no other one matches in less time per fold.")
+    ] = False,
 ) -> None:
     """Write the best configurations as YAML that runs again."""
     from mersearch.export import export as write
@@ -239,8 +242,8 @@ def export(
     from mersearch.store import RunDirectory
 
     found = RunDirectory.find(run, root)
-    files = write(found, top=top, folder=folder)
-    if len(files) < top:
+    files = write(found, top=top, folder=folder, pareto=front)
+    if len(files) < top and not front:
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)

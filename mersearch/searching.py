@@ -162,6 +162,7 @@ def _on_ray(opened: Opened, writer: RunWriter, address: str | None, say: Say, un
             startup=config.search.startup,
             slots=slots.count,
             points=config.search.points,
+            second=config.search.second_objective,
             history=history.scored_in(opened.run.provenance),
             budget=budget_of(config.to_dict(), mode),
             deadline=until,

@@ -7,6 +7,7 @@ import textwrap
 from datetime import datetime
 from typing import Any
 
+from mersearch import front
 from mersearch.audit import audit, audit_lines
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES
@@ -52,6 +53,7 @@ def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict
         "best": None if best is None else _best(best),
         "corrected": None if corrected is None else corrected.facts(),
         "audit": audit(state, metric),
+        "front": front.facts(state, metric) if _trades(run) else [],
         "variants": _variants(run),
         "synthetic": run.provenance["data"]["synthetic"],
     }
@@ -64,6 +66,11 @@ def _standing(run: RunDirectory, state: RunState, *, working: bool) -> tuple[Pro
     slots = max(1, running) if working or asked == "auto" else int(asked)
     ended = budget_of(run.config, run.provenance.get("mode", {})).reached(state, planned)
     return progress(state, metric=metric, planned=planned, slots=slots, ended=ended), slots
+
+
+def _trades(run: RunDirectory) -> bool:
+    """Whether the search has a second objective."""
+    return bool(run.config["search"].get("second_objective", "none") != "none")
 
 
 def _variants(run: RunDirectory) -> list[str]:
@@ -99,6 +106,8 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(now, metric)
     best = [] if found["variants"] else best_lines(state, metric, corrected)
     lines += ["", *(f"  {line}" for line in best)] if best else []
+    traded = front.lines(state, metric) if _trades(run) else []
+    lines += ["", *(f"  {line}" for line in traded)] if traded else []
     lines += ["", f"  {_next(run, found)}"]
     return lines
 

@@ -121,6 +121,17 @@ def test_an_exported_configuration_gives_the_stored_logits(
     assert ledger.read_bytes().count(b"\n") == 1
 
 
+def test_export_front_writes_the_trials_that_no_other_one_matches(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "export", "one", "--front", "-o", "front") == 0
+    assert capsys.readouterr().out.splitlines()[0] == "front/best.yaml"
+    trial = RunDirectory.open(place / "runs/one").read().trials[0]
+    written = yaml.safe_load((place / "front/best.yaml").read_text())["exported"]
+    assert written["seconds_per_fold"] == pytest.approx(np.mean([f.seconds for f in trial.folds.values()]))
+
+
 def test_a_changed_configuration_is_refused_for_an_existing_run(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

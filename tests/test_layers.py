@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.sameness",
         "mersearch.honest",
         "mersearch.audit",
+        "mersearch.front",
     ),
     ("mersearch.testing",),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),

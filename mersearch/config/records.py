@@ -119,6 +119,8 @@ class Search:
 
     trials: int = field(default=10, metadata={"ge": 1})
     metric: Literal["uf1", "uar", "accuracy"] = "uf1"
+    second_objective: Literal["none", "seconds"] = "none"
+    """What the sampler trades the metric for: `seconds` = compute time per fold. Needs `scheduler: none`."""
     sampler: Literal["tpe", "gp", "nsga2", "qmc", "random"] = "tpe"
     startup: int = field(default=10, metadata={"ge": 1})
     """Trials with a score before the sampler stops drawing at random."""
@@ -146,6 +148,12 @@ class Search:
 
     def __post_init__(self) -> None:
         _require_increasing("search.rungs", self.rungs)
+        if self.second_objective != "none" and self.scheduler != "none":
+            raise ConfigError(
+                "search.second_objective needs trials that are not stopped by one of the two",
+                received=f"search.scheduler={self.scheduler}",
+                fix="search.scheduler=none",
+            )
         if self.time_budget is not None:
             seconds("search.time_budget", self.time_budget)
         if len(self.points) > self.trials:
@@ -256,6 +264,7 @@ class Config:
                 self.search,
                 points=(),
                 warm_start=None,
+                second_objective="none",
                 time_budget=None,
                 gpu_hours=None,
                 stop_when_flat=False,

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError, raise_all
+from mersearch.front import fold_cost
 from mersearch.ledger import pinned, trained
 from mersearch.sameness import Source, data_differences
 from mersearch.search.projection import projected_score
@@ -28,10 +29,11 @@ KEY: Final = "warm_start"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A configuration of an earlier run, with its full or projected score."""
+    """A configuration of an earlier run, with its full or projected score and its compute time per fold."""
 
     parameters: Parameters
     score: float
+    seconds: float = 0.0
 
 
 def find_earlier(config: Config) -> RunDirectory | None:
@@ -64,8 +66,14 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
     ]
     settings = trained(config.to_dict(), config.data.labels)
     before = trained(earlier.config, earlier.provenance["data"]["labels"])
-    points = [(point_of(config.space, settings, pinned(before, t.parameters)), score) for t, score in scored]
-    found = [{"parameters": point, "score": score} for point, score in points if point is not None]
+    points = [
+        (point_of(config.space, settings, pinned(before, t.parameters)), t, score) for t, score in scored
+    ]
+    found = [
+        {"parameters": point, "score": score, "seconds": fold_cost(trial)}
+        for point, trial, score in points
+        if point is not None
+    ]
     if not found:
         others = [pinned(before, trial.parameters) for trial, _ in scored[:1]]
         raise ConfigError(
@@ -82,7 +90,7 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
 def scored_in(provenance: Mapping[str, Any]) -> tuple[Scored, ...]:
     """The trials of the earlier run, as they were frozen into a run; empty without one."""
     rows = provenance.get(KEY, {}).get("trials", [])
-    return tuple(Scored(dict(row["parameters"]), float(row["score"])) for row in rows)
+    return tuple(Scored(dict(row["parameters"]), float(row["score"]), float(row["seconds"])) for row in rows)
 
 
 def remarks(provenance: Mapping[str, Any]) -> list[str]:

@@ -90,6 +90,11 @@ def remarks(search: Search, space: Space) -> list[str]:
             f"search.sampler=nsga2 learns between generations of {max(2, search.startup)} trials (search.startup): "
             f"{search.trials} trials are few for it, tpe learns from every trial"
         )
+    if search.second_objective == "seconds":
+        found.append(
+            f"the sampler trades {search.metric} for seconds per fold, which are measured: such a search does not "
+            f"repeat exactly. The best trial is still the one with the highest {search.metric}"
+        )
     if name in BLIND:
         found.append(f"search.sampler={name} does not learn from scores: as a baseline, or for a first look")
     return found

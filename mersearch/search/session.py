@@ -70,6 +70,7 @@ class Session:
         startup: scored trials before the sampler stops drawing at random.
         slots: trials that run side by side, for the expected time.
         points: values of the first trials, one mapping each.
+        second: `seconds` to trade the metric for compute time per fold too.
         history: points of the space that an earlier run has scored, which the sampler knows too.
         budget: what ends the search before its trials are through.
         deadline: on the clock, when no fold is waited for any more; None = whenever.
@@ -91,6 +92,7 @@ class Session:
         startup: int = STARTUP,
         slots: int = 1,
         points: Sequence[Mapping[str, Value]] = (),
+        second: str = "none",
         history: Sequence[Scored] = (),
         budget: Budget | None = None,
         deadline: float | None = None,
@@ -100,12 +102,14 @@ class Session:
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
         self._slots, self._points, self._clock = slots, points, clock
-        self._history = history
+        self._history, self._second = history, second
         self._budget, self._deadline = budget or Budget(), deadline
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal: Journal | Silent = Silent()
         if writer.path is not None:
-            self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
+            self._journal = Journal(
+                writer.path / JOURNAL, writer.path.name, self._state, space, metric, second
+            )
 
     @property
     def plan(self) -> FoldPlan:
@@ -180,6 +184,7 @@ class Session:
                 startup=self._startup,
                 point=point,
                 history=self._history,
+                second=self._second,
             )
             if configuration(parameters) not in known:
                 return parameters, sampler_seed(seed, number)

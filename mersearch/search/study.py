@@ -18,9 +18,11 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch import seeds
+from mersearch.front import fold_cost
 from mersearch.search.history import Scored
 from mersearch.search.projection import projected_score
 from mersearch.search.quasi import quasi_point
@@ -48,6 +50,7 @@ def propose(
     startup: int = STARTUP,
     point: Parameters | None = None,
     history: Sequence[Scored] = (),
+    second: str = "none",
 ) -> Parameters:
     """Parameter path → value for trial `number`, active parameters only.
 
@@ -60,6 +63,7 @@ def propose(
         sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
         startup: trials with a score before a sampler stops drawing at random.
         point: values that are given, of parameters of the space or of other settings; the rest is drawn.
+        second: `seconds` to trade the metric for compute time per fold too.
         history: points of the space that an earlier run has scored; they count like trials of this one.
 
     Raises:
@@ -71,11 +75,11 @@ def propose(
     study = optuna.create_study(
         storage=_storage(),
         sampler=sampler_of(sampler, sampler_seed(seed, number), startup),
-        direction="maximize",
+        directions=directions(second),
     )
     if sampler not in BLIND:
-        earlier = [_earlier(scored, space) for scored in history]
-        study.add_trials(generations([*earlier, *seen(state, space, metric)], startup))
+        earlier = [_earlier(scored, space, second) for scored in history]
+        study.add_trials(generations([*earlier, *seen(state, space, metric, second)], startup))
     asked = study.ask()
     values: Parameters = {}
     for dimension in space.parameters:
@@ -111,12 +115,24 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
-def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, **more: Any) -> FrozenTrial:
+def directions(second: str) -> list[StudyDirection]:
+    """Of the objectives of a study: the metric, and where it is asked for, seconds per fold."""
+    return [StudyDirection.MAXIMIZE, *([StudyDirection.MINIMIZE] if second == "seconds" else [])]
+
+
+def objectives(score: float, seconds: float, second: str) -> list[float]:
+    """The values of a trial, as many as `directions`."""
+    return [score, *([seconds] if second == "seconds" else [])]
+
+
+def frozen(
+    trial: Trial, space: Space, state: TrialState, values: Sequence[float] | None, **more: Any
+) -> FrozenTrial:
     """An Optuna trial with those parameters of ours that are searched; `more` as for `optuna.trial.create_trial`."""
     distributions = {d.path: distribution(d) for d in space.parameters if d.path in trial.parameters}
     params = {path: trial.parameters[path] for path in distributions}
     record = optuna.trial.create_trial(
-        state=state, value=value, params=params, distributions=distributions, **more
+        state=state, values=values, params=params, distributions=distributions, **more
     )
     record.datetime_start = datetime.fromtimestamp(trial.proposed.time)
     if state.is_finished() and trial.ended is not None:
@@ -124,31 +140,33 @@ def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, *
     return record
 
 
-def _earlier(scored: Scored, space: Space) -> FrozenTrial:
+def _earlier(scored: Scored, space: Space, second: str) -> FrozenTrial:
     distributions = {d.path: distribution(d) for d in space.parameters if d.path in scored.parameters}
     return optuna.trial.create_trial(
         state=TrialState.COMPLETE,
-        value=scored.score,
+        values=objectives(scored.score, scored.seconds, second),
         params=dict(scored.parameters),
         distributions=distributions,
     )
 
 
-def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
+def seen(state: RunState, space: Space, metric: str, second: str = "none") -> list[FrozenTrial]:
     """All trials as the sampler sees them, by number."""
     reference = state.best(metric)
-    return [_seen(trial, reference, space, metric) for trial in state.trials.values()]
+    return [_seen(trial, reference, space, metric, second) for trial in state.trials.values()]
 
 
-def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str) -> FrozenTrial:
+def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str, second: str) -> FrozenTrial:
     """FAIL is left out but keeps its number."""
     if trial.parameters.keys() - set(space.paths):
         return frozen(trial, space, TrialState.FAIL, None)
     if trial.state == "running":
         return frozen(trial, space, TrialState.RUNNING, None)
-    value = None
+    value: float | None = None
     if trial.state == "complete":
         value = trial.score(metric)
     elif trial.state == "stopped":
         value = projected_score(trial, reference, metric)
-    return frozen(trial, space, TrialState.FAIL if value is None else TrialState.COMPLETE, value)
+    if value is None:
+        return frozen(trial, space, TrialState.FAIL, None)
+    return frozen(trial, space, TrialState.COMPLETE, objectives(value, fold_cost(trial), second))

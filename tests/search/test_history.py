@@ -72,6 +72,7 @@ def test_complete_and_stopped_trials_count_with_their_full_and_projected_scores(
         {
             "parameters": trial.parameters,
             "score": trial.score("uar") if trial.state == "complete" else projected_score(trial, best, "uar"),
+            "seconds": 1.5,
         }
         for trial in state.trials.values()
         if trial.number != 3
