@@ -285,6 +285,26 @@ def _evaluate(config: Config, file: Path) -> Trial:
     return trial
 
 
+@app.command(epilog="Example: mersearch verify runs/quintuplet --nested 5")
+def verify(
+    run: Run,
+    nested: Annotated[int, typer.Option(min=2, help="Groups of subjects; as many searches are run.")] = 5,
+    root: Root = RUNS,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
+    ] = None,
+) -> None:
+    """The gold standard: the whole search again without each group of subjects, judged on that group."""
+    from mersearch.console import preparing
+    from mersearch.store import RunDirectory
+    from mersearch.verification import verify as search_again
+    from mersearch.verification import verify_lines
+
+    found, since = RunDirectory.find(run, root), time.monotonic()
+    result = search_again(found, nested, address, _say, preparing, since=since)
+    _say(["", *verify_lines(found, result)])
+
+
 @app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
 def ablate(
     file: Configuration,

@@ -15,6 +15,7 @@ from mersearch.data.cache_index import Prepared
 from mersearch.data.cache_load import load
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds, require_subjects
+from mersearch.data.subset import without
 from mersearch.errors import ConfigError
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
@@ -57,7 +58,7 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     require_subjects(material.micro.subjects)
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)
-    dataset = load(prepared.micro, prepared.macro)
+    dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
     return Ready(study_of(config, prepared, plan, mode), describe(config, material, prepared, mode))
 

@@ -29,7 +29,7 @@ from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
-from mersearch.store import Progress, RunWriter, progress
+from mersearch.store import Progress, RunState, RunWriter, progress
 
 Say = Callable[[Sequence[str]], None]
 """Prints lines."""
@@ -67,14 +67,19 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
 
 
 def standing(opened: Opened, writer: RunWriter) -> Progress:
+    """Where a run is that is worked on."""
+    return standing_of(opened, writer.state)
+
+
+def standing_of(opened: Opened, state: RunState) -> Progress:
     """Where a run is, with the budgets of its configuration."""
     search = opened.config.search
     budget = budget_of(opened.config.to_dict(), opened.study.mode)
     return progress(
-        writer.state,
+        state,
         metric=search.metric,
         planned=search.trials,
-        ended=budget.reached(writer.state, search.trials),
+        ended=budget.reached(state, search.trials),
     )
 
 

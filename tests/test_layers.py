@@ -52,13 +52,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.evaluation",
         "mersearch.export",
         "mersearch.model",
+        "mersearch.nested",
         "mersearch.planning",
         "mersearch.report",
         "mersearch.spread",
         "mersearch.summary",
         "mersearch.timing",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
+    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
     ("mersearch.cli",),
 )
 DOORS = {

@@ -57,6 +57,8 @@ class Data:
     root: str
     labels: str
     """Name of the label set."""
+    without: tuple[str, ...] = ()
+    """Subjects that take no part, as `casme2/07`."""
     synthetic: Synthetic | None = None
     """Null for a real database."""
 
