@@ -389,6 +389,9 @@ def synthesize(
     subjects: Annotated[int, typer.Option(help="Number of people.")] = 8,
     seed: Annotated[int, typer.Option(help="Other people and clips for another seed.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0.5 is easy, 2 is hard.")] = 1.0,
+    habits: Annotated[
+        float, typer.Option(help="Pixels that every person's own way of moving adds to each expression.")
+    ] = 0.0,
     release: Annotated[
         str | None,
         typer.Option(help="A release of the layout, as subject-first for mmew; its first by default."),
@@ -416,6 +419,7 @@ def synthesize(
             subjects=subjects,
             seed=seed,
             difficulty=difficulty,
+            habits=habits,
             release=release,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {layout}", done, total),
