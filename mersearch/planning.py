@@ -12,6 +12,8 @@ from mersearch.numerics import Mode, mode_on
 from mersearch.opening import differences, location, require_room
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, shapes_of
+from mersearch.search.budget import budget_of
+from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.timing import seconds_per_fold
@@ -59,7 +61,9 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         *(("absent", remark) for remark in fit.remarks),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
+        *(("", remark) for remark in remarks(config.search, config.space)),
         ("stopping", _stopping(config.search)),
+        *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *(_done(now) if now else []),
@@ -85,7 +89,9 @@ def _progress(config: Config) -> Progress | None:
     differences(run, config)
     state = run.read()
     require_room(config, len(state.trials))
-    return progress(state, metric=config.search.metric, planned=config.search.trials)
+    planned = config.search.trials
+    ended = budget_of(config.to_dict(), run.provenance["mode"]).reached(state, planned)
+    return progress(state, metric=config.search.metric, planned=planned, ended=ended)
 
 
 def _done(now: Progress) -> list[tuple[str, str]]:
@@ -108,6 +114,15 @@ def _stopping(search: Search) -> str:
     rungs = ", ".join(f"{share:g}" for share in (search.race.rungs if race else search.rungs))
     rule = f"race against the best complete trial, {search.race.alpha}," if race else "ASHA"
     return f"{rule} after {rungs} of the folds"
+
+
+def _budget(search: Search) -> str:
+    parts = (
+        f"{search.time_budget} for the command" if search.time_budget else "",
+        f"{search.gpu_hours:g} GPU-hours for the run" if search.gpu_hours else "",
+        "ends when no more is to be gained" if search.stop_when_flat else "",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _resources(place: Place) -> str:
@@ -135,7 +150,8 @@ def _wrapped(name: str, text: str) -> list[str]:
 def _trials(config: Config) -> str:
     search = config.search
     given = f" (the first {len(search.points)} given by search.points)" if search.points else ""
-    return f"{search.trials} by {search.sampler}{given}, metric {search.metric}"
+    earlier = f", which knows those of {search.warm_start}" if search.warm_start else ""
+    return f"{search.trials} by {search.sampler}{earlier}{given}, metric {search.metric}"
 
 
 def _macro(config: Config, material: Material) -> str:

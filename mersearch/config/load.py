@@ -35,7 +35,7 @@ from mersearch.space.parse import parse
 from mersearch.space.problem import Problem, unknown_key
 
 TEXT = Leaf(str, {})
-PATHS = {"data": ("root",), "macro": ("root",)}
+PATHS = {"run": ("ledger",), "data": ("root",), "macro": ("root",)}
 SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "run": (Run, {}),
     "data": (Data, {}),
