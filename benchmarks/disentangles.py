@@ -157,7 +157,11 @@ def _train(
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    return {key: {**first.get(key, {}), **second.get(key, {})} for key in {**first, **second}}
+    """Two levels of settings; those of `second` win."""
+    both = dict(first)
+    for key, value in second.items():
+        both[key] = {**first.get(key, {}), **value} if isinstance(value, dict) else value
+    return both
 
 
 def run(workers: int) -> None:

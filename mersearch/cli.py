@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -344,6 +345,7 @@ def train(
     with preparing() as report:
         ready = make_ready(config, report)
         written = refit(ready, target, report)
+    print("".join(f"{line}\n" for line in ready.remarks), end="")
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
@@ -370,7 +372,7 @@ def check(
     database: Annotated[
         str,
         typer.Argument(
-            metavar="DB", help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro."
+            metavar="DB", help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro, manifest."
         ),
     ],
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the database.")],
@@ -385,7 +387,7 @@ def check(
 @data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
-    layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro or smic.")],
+    layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro, smic or manifest.")],
     subjects: Annotated[int, typer.Option(help="Number of people.")] = 8,
     seed: Annotated[int, typer.Option(help="Other people and clips for another seed.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0.5 is easy, 2 is hard.")] = 1.0,
@@ -404,9 +406,21 @@ def synthesize(
     """Write a database of invented people in the layout of a real one, with the truth beside it."""
     from mersearch.console import preparing
     from mersearch.data.synthetic import synthesize as write
-    from mersearch.data.synthetic import synthesize_labels
+    from mersearch.data.synthetic import synthesize_labels, synthesize_manifest
     from mersearch.preparation import cores
 
+    if layout == "manifest":
+        if labels_only or habits or release:
+            options = "--labels-only, --habits, --release"
+            raise ConfigError(
+                "a synthetic manifest takes no such option", received=f"one of {options}", fix="leave it out"
+            )
+        with preparing() as report:
+            told = partial(report, "writing the flow of synthetic clips")
+            synthesize_manifest(out, subjects=subjects, seed=seed, difficulty=difficulty, progress=told)
+        print(f"{out}: a manifest of synthetic clips that are only flow")
+        print(f"next: mersearch data check manifest {out}")
+        return
     if labels_only:
         synthesize_labels(out, layout, release=release, seed=seed)
         print(f"{out}: label files in the layout of {layout}; the frames show nothing")

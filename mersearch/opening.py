@@ -16,6 +16,7 @@ from mersearch.config.records import Config
 from mersearch.config.sources import Sources
 from mersearch.data.cache_index import INDEX, Prepared
 from mersearch.errors import ConfigError, DataError
+from mersearch.holdings import Holdings, fitted
 from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
@@ -80,16 +81,26 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
     """
     path = location(config)
     if is_run(path):
-        return _reopen(RunDirectory.open(path), config, report, mode or current_mode(config))
+        run = RunDirectory.open(path)
+        return _reopen(run, as_launched(run, config), report, mode or current_mode(config))
     earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
+    config = ready.study.config
     plan, provenance = ready.study.plan, ready.provenance
     if earlier is not None:
         now = Source(config.run.name, provenance["data"], plan)
         provenance = {**provenance, KEY: warm_start(config, now, earlier)}
     run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
-    return Opened(run, config, ready.study, new=True)
+    return Opened(run, config, ready.study, new=True, remarks=ready.remarks)
+
+
+def as_launched(run: RunDirectory, config: Config) -> Config:
+    """`config` without what the data of the run lack, as the run itself was launched."""
+    held = run.provenance["data"].get("holds")
+    if held is None:
+        return config
+    return fitted(config, Holdings(**(held | {"views": tuple(held["views"])}))).config
 
 
 def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]:

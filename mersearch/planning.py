@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 
 from mersearch.config.records import Config, Search
+from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.opening import differences, location, require_room
@@ -45,8 +46,10 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ConfigError: the algorithm needs what the data do not have, or the run exists with another configuration.
         DataError: a database breaks a rule.
     """
-    now = _progress(config)
     material = read(config, report)
+    fit = fitted(config, Holdings.of(material))
+    config = fit.config
+    now = _progress(config)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
     subjects = len(material.micro.subjects)
@@ -55,6 +58,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("macro", _macro(config, material)),
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
+        *(("absent", remark) for remark in fit.remarks),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
         *(("", remark) for remark in remarks(config.search, config.space)),

@@ -17,6 +17,7 @@ from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds, require_subjects
 from mersearch.data.subset import without
 from mersearch.errors import ConfigError
+from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.preparation import Material, Report, preprocess, read
@@ -31,11 +32,14 @@ class Ready:
     """A configuration with its data preprocessed and checked.
 
     Attributes:
+        study: for the workers; its configuration does without what the data lack.
         provenance: code, data, numeric mode and environment.
+        remarks: lines that the user should see.
     """
 
     study: Study
     provenance: dict[str, Any]
+    remarks: tuple[str, ...] = ()
 
 
 def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Ready:
@@ -56,11 +60,14 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     require_cards(config, mode)
     require_installed(config.search.sampler)
     require_subjects(material.micro.subjects)
+    fit = fitted(config, Holdings.of(material))
+    config = fit.config
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)
     dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
-    return Ready(study_of(config, prepared, plan, mode), describe(config, material, prepared, mode))
+    study = study_of(config, prepared, plan, mode)
+    return Ready(study, describe(config, material, prepared, mode), fit.remarks)
 
 
 def require_cards(config: Config, mode: Mode) -> None:
@@ -119,11 +126,11 @@ def current_mode(config: Config) -> Mode:
 
 
 def shapes_of(config: Config, material: Material) -> Shapes:
-    """The shapes that the preprocessed data will have."""
+    """The shapes that the preprocessed data will have, of a configuration that was fitted to them."""
     return Shapes(
         frames=config.preprocess.frames,
         size=config.preprocess.size,
-        views=("rgb", "flow"),
+        views=Holdings.of(material).views,
         emotions=material.micro.classes,
         macro_emotions=() if material.macro is None else material.macro.classes,
         action_units=ACTION_UNITS,

@@ -269,6 +269,12 @@ class AblatesNothing(Toy):
         gain: float = 1.0
 
 
+class GivesUpTheWrongPart(Toy):
+    @staticmethod
+    def without(need: Need) -> dict[str, dict[str, Any]]:
+        return {"the flow": {"width": 5}} if need == "flow" else {}
+
+
 class AblatesAnUnknownSetting(Toy):
     @staticmethod
     def ablations(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -73,6 +73,12 @@ CAUGHT = [
         (),
         "'− gain' changes nothing",
     ),
+    (
+        "GivesUpTheWrongPart",
+        "what_it_gives_up_for_want_of_data_is_then_not_needed",
+        (),
+        "flow is needed with",
+    ),
     ("AblatesAnUnknownSetting", "every_ablation_is_a_configuration_that_trains_otherwise", (), "unknown key"),
     ("MutableSettings", "settings_are_a_frozen_record_whose_defaults_are_valid", (), "no frozen dataclass"),
     ("InspectsTheBatch", "what_it_shows_of_its_inside_is_per_clip", (), "'certainty' of shape"),

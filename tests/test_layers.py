@@ -43,7 +43,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.front",
     ),
     ("mersearch.testing",),
-    ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
+    (
+        "mersearch.search",
+        "mersearch.holdings",
+        "mersearch.material",
+        "mersearch.preparation",
+        "mersearch.provenance",
+    ),
     ("mersearch.ready",),
     ("mersearch.opening", "mersearch.simulation"),
     (

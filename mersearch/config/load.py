@@ -106,6 +106,7 @@ def load(
         space=space,
         fixed=tuple(dict.fromkeys((*earlier, *deleted, *fixed))),
         ablation=ablation,
+        given=frozenset(path for path in fields.paths if sources.names(path)),
     )
     loading.settings_of_points(config)
     raise_all(loading.errors)

@@ -223,6 +223,8 @@ class Config:
     """Paths of the file's search space that an override took out of the search."""
     ablation: Ablation | None = None
     """Null for a search."""
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """Paths of the algorithm's settings that a file or an override sets; the others have their defaults."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values with the keys of the YAML, as `config.yaml` of a run holds them."""
@@ -232,7 +234,7 @@ class Config:
         for section, name in ((plain["search"], "points"), (plain, "ablation")):
             if not section[name]:
                 del section[name]
-        del plain["space"], plain["fixed"]
+        del plain["space"], plain["fixed"], plain["given"]
         if self.space.parameters:
             plain["space"] = self.space.to_mapping()
         if self.fixed:

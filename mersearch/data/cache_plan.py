@@ -19,7 +19,17 @@ from mersearch.seeds import digest
 
 CACHE: Final = 1
 """Version of preprocessing: raised, with a line in CHANGELOG, when the same frames become other arrays."""
-CODE: Final = ("align.py", "arrays.py", "flow.py", "frames.py", "haar.py", "images.py")
+CODE: Final = (
+    "align.py",
+    "arrays.py",
+    "flow.py",
+    "flow_maps.py",
+    "frames.py",
+    "haar.py",
+    "images.py",
+    "pictures.py",
+    "videos.py",
+)
 """Modules that decide the bytes of a cache: a change in any of them prepares anew."""
 
 
@@ -73,6 +83,7 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         dropped=database.dropped,
         repaired=database.repaired,
         notes=(),
+        views=database.views,
     )
     return CachePlan(database.clips, settings, settings.method(database.aligned), root / key, index)
 

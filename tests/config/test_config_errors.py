@@ -269,7 +269,9 @@ def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> No
 
 def test_the_options_of_a_group_are_listed(write: Write) -> None:
     message = text(write(), "data=casme")
-    assert "did you mean casme2? options of data: casme2, mmew, samm, smic, synthetic" in message
+    assert (
+        "did you mean casme2? options of data: casme2, manifest, mmew, samm, sdu, smic, synthetic" in message
+    )
 
 
 def test_an_unknown_group_in_the_file_is_told(write: Write) -> None:

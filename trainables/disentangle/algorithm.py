@@ -30,7 +30,7 @@ from trainables.blocks.clips import peak_map
 from trainables.disentangle import information, sampling
 from trainables.disentangle import settings as schema
 from trainables.disentangle.ablations import ablations
-from trainables.disentangle.checks import separates, setting_errors
+from trainables.disentangle.checks import separates, setting_errors, without
 from trainables.disentangle.divergence import overlap
 from trainables.disentangle.model import CRITIC, DROPOUT_SITE, IDNET, MENET, Model
 
@@ -54,6 +54,7 @@ class Disentangle:
     Settings = schema.Settings
     CURVES: ClassVar[tuple[str, ...]] = ("classification", "information", "overlap")
     ablations = staticmethod(ablations)
+    without = staticmethod(without)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
