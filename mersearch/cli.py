@@ -304,16 +304,20 @@ def check(
     database: Annotated[
         str,
         typer.Argument(
-            metavar="DB", help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro."
+            metavar="DB",
+            help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro; or composite, megc2019.",
         ),
     ],
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the database.")],
+    roots: Annotated[
+        list[str],
+        typer.Argument(metavar="ROOT", help="Folder of the database; READER=FOLDER for each of a composite."),
+    ],
     labels: Annotated[str | None, typer.Option(help="Label set, as casme2-5.")] = None,
 ) -> None:
     """What was found of a database: subjects, classes, what was dropped or repaired and why."""
-    from mersearch.data.check import check_root, lines
+    from mersearch.data.check import check_given, lines
 
-    print("\n".join(lines(check_root(database, root, labels))))
+    print("\n".join(lines(check_given(database, roots, labels))))
 
 
 @data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")

@@ -27,8 +27,9 @@ from mersearch.store.files import replace
 
 EXTENDABLE = ("search.trials", "search.concurrency")
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
-DATA_PLACES = ("data.root", "macro.root", "preprocess.cache")
-"""Keys that may change because files moved; the data are read again there, and their digest must be the same."""
+DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache")
+"""Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
+be the same."""
 PLACES = ("run.root", "run.name", *DATA_PLACES)
 
 
@@ -120,7 +121,7 @@ def require_room(config: Config, trials: int) -> None:
 def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Opened:
     changed = differences(run, config)
     keys = [key for key, _, _ in changed]
-    prepared = _prepared(run, config, report, moved=any(key in DATA_PLACES for key in keys))
+    prepared = _prepared(run, config, report, moved=any(_among(key, DATA_PLACES) for key in keys))
     code = sources(config.algorithm.name)
     now = {"mode": mode, "sources": code}
     remarks = [f"{key}: {old} → {new}" for key, old, new in changed]
@@ -135,9 +136,14 @@ def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Op
     return Opened(run, config, study_of(config, prepared, run.plan, mode), False, tuple(remarks), turn)
 
 
+def _among(key: str, keys: Sequence[str]) -> bool:
+    """Whether a key is one of these, or lies in a group that is."""
+    return any(key == known or key.startswith(f"{known}.") for known in keys)
+
+
 def _conflicts(changed: Sequence[tuple[str, Any, Any]]) -> list[str]:
     """What may not change when a run goes on; parameters of the search space by their names only."""
-    fatal = [entry for entry in changed if entry[0] not in (*EXTENDABLE, *PLACES, "fixed")]
+    fatal = [entry for entry in changed if not _among(entry[0], (*EXTENDABLE, *PLACES, "fixed"))]
     plain = [f"{key}: {old!r} → {new!r}" for key, old, new in fatal if not key.startswith("space.")]
     searched = [key.removeprefix("space.") for key, _, _ in fatal if key.startswith("space.")]
     return [*plain, *([f"another search of {', '.join(searched[:4])}"] if searched else [])]

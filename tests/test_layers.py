@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.ledger",
         "mersearch.honest",
         "mersearch.audit",
+        "mersearch.by_database",
     ),
     ("mersearch.testing",),
     ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),

@@ -28,8 +28,9 @@ class CachePlan:
     """One database, how it is preprocessed, and where that goes."""
 
     clips: tuple[Clip, ...]
+    faces: tuple[Method, ...]
+    """How the face of each clip is found."""
     settings: Preprocess
-    method: Method
     folder: Path
     index: Index
     """The index to be written, without notes."""
@@ -50,7 +51,10 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         )
     kind = kinds[0]
     entries = tuple(_entry(clip, settings, hashes) for clip in database.clips)
+    methods = {part.name: settings.method(part.aligned) for part in database.sources}
     applied = settings.applied(kind, database.aligned)
+    if len(set(methods.values())) > 1:
+        applied["align"] = methods
     data = {
         "database": database.name,
         "classes": list(database.classes),
@@ -74,7 +78,8 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         repaired=database.repaired,
         notes=(),
     )
-    return CachePlan(database.clips, settings, settings.method(database.aligned), root / key, index)
+    faces = tuple(methods[part.name] for part in database.sources for _ in part.clips)
+    return CachePlan(database.clips, faces, settings, root / key, index)
 
 
 def code_version() -> str:

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mersearch.data.composite import read_composite
 from mersearch.data.files import grouped, image_size, is_synthetic
-from mersearch.data.labels import label_sets
+from mersearch.data.labels import label_sets, shared_label_sets
 from mersearch.data.readers import MACRO, known_reader, read_macro, read_micro
-from mersearch.data.table import Database
+from mersearch.data.table import COMPOSITE, Database
+from mersearch.errors import ConfigError
 
 WIDTH = 80
 """Columns of a line of text."""
+SHARED = "megc2019"
+"""The label set of a composite for which none is named."""
 _NAMED = 4
 """Clip ids that a group of notes names; the rest are counted."""
 
@@ -48,6 +52,71 @@ class Check:
     warnings: tuple[str, ...]
     synthetic: bool = False
     """Written by mersearch: there is no published count to compare with."""
+    parts: tuple[Check, ...] = ()
+    """Of a composite: its databases, each by itself."""
+
+
+def check_given(database: str, given: Sequence[str], labels: str | None = None) -> Check:
+    """Check what a command line names: one reader with one folder, or a composite with `reader=folder` for each.
+
+    Args:
+        database: a reader, `composite`, or a label set of several databases, which then is that of the composite.
+        given: the folder, or several of `reader=folder`.
+        labels: the label set; by default the first one of the reader, and `megc2019` for a composite.
+
+    Raises:
+        ConfigError: the folders do not fit the database.
+        DataError, Several: as `check_root`, of every database.
+    """
+    shared = database.strip().lower()
+    if shared == COMPOSITE or shared in shared_label_sets():
+        wanted = labels or (SHARED if shared == COMPOSITE else shared)
+        return check_roots(_pairs(given), wanted)
+    if len(given) != 1:
+        raise ConfigError(
+            "a database has one folder",
+            received=f"{database} with {len(given)}: {', '.join(given)}",
+            fix="several databases together: mersearch data check composite casme2=FOLDER samm=FOLDER …",
+        )
+    return check_root(database, Path(given[0]), labels)
+
+
+def _pairs(given: Sequence[str]) -> dict[str, Path]:
+    pairs = [text.partition("=") for text in given]
+    names = [name for name, _, _ in pairs]
+    if (
+        len(given) < 2
+        or not all(equals and folder for _, equals, folder in pairs)
+        or len(set(names)) < len(names)
+    ):
+        raise ConfigError(
+            "a composite has two or more databases, each once, as READER=FOLDER",
+            received=" ".join(given) or "none",
+            fix="mersearch data check composite casme2=/data/CASME2 samm=/data/SAMM",
+        )
+    return {name: Path(folder).expanduser() for name, _, folder in pairs}
+
+
+def check_roots(roots: Mapping[str, Path], labels: str) -> Check:
+    """Read several databases as one and check them.
+
+    Raises:
+        ConfigError, DataError, Several: a database cannot be read, or lacks the label set.
+    """
+    read = read_composite(roots, labels)
+    sizes = frame_sizes(read)
+    invented = {name for name, root in roots.items() if is_synthetic(root)}
+    parts = tuple(
+        check(_unpublished(part, part.name in invented), {c.clip_id: sizes[c.clip_id] for c in part.clips})
+        for part in read.parts
+    )
+    whole = check(_unpublished(read, bool(invented)), sizes)
+    return dataclasses.replace(whole, synthetic=bool(invented), parts=parts)
+
+
+def _unpublished(database: Database, synthetic: bool) -> Database:
+    """Without the published counts where they are none of this database."""
+    return dataclasses.replace(database, expected=None) if synthetic else database
 
 
 def check_root(database: str, root: Path, labels: str | None = None) -> Check:
@@ -60,11 +129,8 @@ def check_root(database: str, root: Path, labels: str | None = None) -> Check:
         read = read_macro(database, root)
     else:
         read = read_micro(database, root, labels or label_sets(database)[0])
-    if is_synthetic(root):
-        return dataclasses.replace(
-            check(dataclasses.replace(read, expected=None), frame_sizes(read)), synthetic=True
-        )
-    return check(read, frame_sizes(read))
+    synthetic = is_synthetic(root)
+    return dataclasses.replace(check(_unpublished(read, synthetic), frame_sizes(read)), synthetic=synthetic)
 
 
 def frame_sizes(database: Database) -> dict[str, tuple[int, int]]:
@@ -104,6 +170,7 @@ def lines(facts: Check) -> tuple[str, ...]:
         "",
         *_class_table(facts),
         "",
+        *(line for part in facts.parts for line in _described(part.database, _part(part))),
         *_described("frames", _frames(facts)),
         *_described("subjects", "{} to {} clips each".format(*facts.clips_per_subject)),
         *_described("units", _action_units(facts)),
@@ -151,13 +218,23 @@ def _class_table(facts: Check) -> list[str]:
     return table
 
 
+def _part(facts: Check) -> str:
+    counts = ", ".join(f"{name} {found}" for name, (found, _) in facts.classes.items())
+    return f"{facts.clips} clips of {facts.subjects} subjects ({counts}); {_kind(facts)}"
+
+
+def _kind(facts: Check) -> str:
+    if len({part.aligned for part in facts.parts}) > 1:
+        return "cropped faces and whole pictures"
+    return "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
+
+
 def _frames(facts: Check) -> str:
     sizes = ", ".join(f"{width}×{height} ({count} clips)" for width, height, count in facts.sizes[:3])
     more = f", {len(facts.sizes) - 3} more sizes" if len(facts.sizes) > 3 else ""
     rate = ", ".join(f"{fps:g}" for fps in facts.fps)
-    kind = "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
     fewest, median, most = facts.frames
-    return f"{kind}; {sizes}{more}; {rate} per second; {fewest} to {most} per clip, median {median}"
+    return f"{_kind(facts)}; {sizes}{more}; {rate} per second; {fewest} to {most} per clip, median {median}"
 
 
 def _action_units(facts: Check) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -49,6 +50,12 @@ def label_sets(database: str | None = None) -> tuple[str, ...]:
     """Names of all label sets, or of those of one database."""
     names = [name for owner, name in _entries() if database in (None, owner)]
     return tuple(dict.fromkeys(names))
+
+
+def shared_label_sets() -> tuple[str, ...]:
+    """Names of the label sets that more than one database has."""
+    owners = Counter(name for _, name in _entries())
+    return tuple(name for name, count in owners.items() if count > 1)
 
 
 def label_set(name: str, database: str | None = None) -> LabelSet:

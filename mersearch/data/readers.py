@@ -26,7 +26,7 @@ def read_micro(database: str, root: Path, labels: str) -> Database:
     Raises:
         DataError: no such reader or label set, or the database breaks a rule.
     """
-    reader = MICRO[_known("micro-expression database", database, MICRO)]
+    reader = MICRO[known_micro(database)]
     chosen = label_set(labels, database)
     with _readable(root):
         return reader(Path(root), chosen)
@@ -54,6 +54,11 @@ def _readable(root: Path) -> Iterator[None]:
             received=f"{error.filename or root}: {error.strerror or error}",
             fix="check owner and rights, and that the disk is mounted",
         ) from error
+
+
+def known_micro(name: str) -> str:
+    """`name`, which is a reader of micro-expressions; DataError with all of them otherwise."""
+    return _known("micro-expression database", name, MICRO)
 
 
 def known_reader(name: str) -> str:

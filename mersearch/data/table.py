@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["micro", "macro"]
+COMPOSITE = "composite"
+"""What stands for several databases together where the name of a reader is asked for."""
+
+
+def database_of(name: str) -> str:
+    """The database that a subject or clip is named after; empty for a name without one."""
+    head, slash, _ = name.partition("/")
+    return head if slash else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,13 @@ class Database:
     """SHA-256 of the label file(s)."""
     aligned: bool
     """Whether the frames are face crops already, so that no face is searched for."""
+    parts: tuple[Database, ...] = ()
+    """Of a composite: the databases that it holds; empty for any other."""
+
+    @property
+    def sources(self) -> tuple[Database, ...]:
+        """The databases of a composite, or this one."""
+        return self.parts or (self,)
 
     @property
     def subjects(self) -> tuple[str, ...]:
