@@ -75,6 +75,10 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
             roots={name: _absolute(root) for name, root in pinned.data.roots.items()},
         ),
         macro=dataclasses.replace(pinned.macro, root=pinned.macro.root and _absolute(pinned.macro.root)),
+        preprocess=dataclasses.replace(
+            pinned.preprocess,
+            landmarks=pinned.preprocess.landmarks and _absolute(pinned.preprocess.landmarks),
+        ),
         cache=_absolute(pinned.cache),
     )
     scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}

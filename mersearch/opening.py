@@ -15,6 +15,8 @@ from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.config.sources import Sources
 from mersearch.data.cache_index import INDEX, Prepared
+from mersearch.data.files import grouped
+from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
@@ -27,10 +29,12 @@ from mersearch.store.files import replace
 
 EXTENDABLE = ("search.trials", "search.concurrency")
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
-DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache")
+DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
 PLACES = ("run.root", "run.name", *DATA_PLACES)
+NAMED = 2
+"""Clips that a remark names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,17 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
     run = RunDirectory.create(
         path, config=config.to_dict(), provenance=ready.provenance, plan=ready.study.plan
     )
-    return Opened(run, config, ready.study, new=True)
+    return Opened(run, config, ready.study, new=True, remarks=_noted(ready.provenance["data"]))
+
+
+def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """What preprocessing has to tell of clips, a line per reason."""
+    clips = sum(database["clips"] for database in data["databases"])
+    groups = grouped([Note(*pair) for pair in data["notes"]])
+    return tuple(
+        f"{len(ids)} of {clips} clips: {reason} ({', '.join(ids[:NAMED])}{', …' if len(ids) > NAMED else ''})"
+        for reason, ids in groups.items()
+    )
 
 
 def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]:

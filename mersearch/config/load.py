@@ -35,7 +35,7 @@ from mersearch.space.parse import parse
 from mersearch.space.problem import Problem, unknown_key
 
 TEXT = Leaf(str, {})
-PATHS = {"data": ("root", "roots"), "macro": ("root",)}
+PATHS = {"data": ("root", "roots"), "macro": ("root",), "preprocess": ("landmarks",)}
 SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "run": (Run, {}),
     "data": (Data, {}),

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mersearch.data.align import Image, Transform, align, crop
+from mersearch.data.align import Face, Image, Transform, align, crop
 from mersearch.data.flow import features, optical_flow, quantise
 from mersearch.data.frames import positions
 from mersearch.data.images import read_image
-from mersearch.data.preprocess import Method, Preprocess
+from mersearch.data.landmarks import Eyes
+from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Clip
 from mersearch.errors import DataError
 
@@ -32,14 +33,16 @@ class ClipArrays:
     note: str | None
 
 
-def clip_arrays(clip: Clip, settings: Preprocess, method: Method) -> ClipArrays:
-    """Align, sample and measure one clip; a pure function of its frames and the settings.
+def clip_arrays(clip: Clip, settings: Preprocess, how: Face) -> ClipArrays:
+    """Align, sample and measure one clip; a pure function of its frames, the settings, and how its face is found.
 
     Raises:
-        DataError: a frame cannot be read, or differs in size from the onset frame; names the clip and the file.
+        DataError: a frame cannot be read, or differs in size from the onset frame, or the eyes of a landmark file lie
+            outside it; names the clip and the file.
     """
     onset = read_image(clip.frames[clip.onset], clip.clip_id)
-    transform, note = align(onset, method)
+    _require_inside(how, onset, clip)
+    transform, note = align(onset, how)
     neutral = crop(onset, transform, settings.flow_size)
     views: dict[int, tuple[Image, NDArray[np.int8]]] = {}
     sampled = positions(clip, settings)
@@ -50,6 +53,16 @@ def clip_arrays(clip: Clip, settings: Preprocess, method: Method) -> ClipArrays:
     rgb = np.stack([views[position][0] for position in sampled], axis=1)
     flow = np.stack([views[position][1] for position in sampled], axis=1)
     return ClipArrays(rgb, flow, note)
+
+
+def _require_inside(how: Face, onset: Image, clip: Clip) -> None:
+    height, width = onset.shape[:2]
+    if isinstance(how, Eyes) and not all(0 <= x <= width and 0 <= y <= height for x, y in how):
+        raise DataError(
+            f"The landmarks of clip {clip.clip_id} lie inside its onset frame",
+            received=f"eyes at {', '.join(f'({x:g}, {y:g})' for x, y in how)} of {width}×{height} pixels",
+            fix="write pixels of the onset frame as it is on disk, not of a smaller copy or a crop of it",
+        )
 
 
 def _face(clip: Clip, position: int, onset: Image, transform: Transform, settings: Preprocess) -> Image:
