@@ -32,6 +32,8 @@ FOLDER: Final = "ledger"
 TRAINED: Final = ("algorithm", "macro", "preprocess")
 """Sections of the configuration that say what is trained."""
 PLACES: Final = ("root", "cache")
+UNSET: Final = (("landmarks", None),)
+"""Keys at a value that means what a configuration without the key means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,9 @@ def _trained(run: RunDirectory) -> dict[str, Any]:
     """What a trial trains beside its parameters: sections of the configuration, without folders."""
     sections = {name: run.config.get(name) for name in TRAINED}
     plain = {
-        name: {key: value for key, value in section.items() if key not in PLACES}
+        name: {
+            key: value for key, value in section.items() if key not in PLACES and (key, value) not in UNSET
+        }
         for name, section in sections.items()
         if isinstance(section, dict)
     }

@@ -9,17 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mersearch.data.composite import read_composite
-from mersearch.data.files import grouped, image_size, is_synthetic
-from mersearch.data.labels import label_sets, shared_label_sets
-from mersearch.data.readers import MACRO, known_reader, read_macro, read_micro
-from mersearch.data.table import COMPOSITE, Database
-from mersearch.errors import ConfigError
+from mersearch.data.files import grouped, image_size
+from mersearch.data.given import read_given
+from mersearch.data.table import Database
 
 WIDTH = 80
 """Columns of a line of text."""
-SHARED = "megc2019"
-"""The label set of a composite for which none is named."""
 _NAMED = 4
 """Clip ids that a group of notes names; the rest are counted."""
 
@@ -57,80 +52,37 @@ class Check:
 
 
 def check_given(database: str, given: Sequence[str], labels: str | None = None) -> Check:
-    """Check what a command line names: one reader with one folder, or a composite with `reader=folder` for each.
-
-    Args:
-        database: a reader, `composite`, or a label set of several databases, which then is that of the composite.
-        given: the folder, or several of `reader=folder`.
-        labels: the label set; by default the first one of the reader, and `megc2019` for a composite.
+    """Read what a command line names, as `read_given` does, and check it.
 
     Raises:
         ConfigError: the folders do not fit the database.
-        DataError, Several: as `check_root`, of every database.
+        DataError, Several: a database cannot be read, or a first frame cannot be decoded.
     """
-    shared = database.strip().lower()
-    if shared == COMPOSITE or shared in shared_label_sets():
-        wanted = labels or (SHARED if shared == COMPOSITE else shared)
-        return check_roots(_pairs(given), wanted)
-    if len(given) != 1:
-        raise ConfigError(
-            "a database has one folder",
-            received=f"{database} with {len(given)}: {', '.join(given)}",
-            fix="several databases together: mersearch data check composite casme2=FOLDER samm=FOLDER …",
+    found = read_given(database, given, labels)
+    sizes = frame_sizes(found.database)
+    parts = tuple(
+        check(
+            _unpublished(part, part.name in found.synthetic),
+            {c.clip_id: sizes[c.clip_id] for c in part.clips},
         )
-    return check_root(database, Path(given[0]), labels)
+        for part in found.database.parts
+    )
+    whole = check(_unpublished(found.database, bool(found.synthetic)), sizes)
+    return dataclasses.replace(whole, synthetic=bool(found.synthetic), parts=parts)
 
 
-def _pairs(given: Sequence[str]) -> dict[str, Path]:
-    pairs = [text.partition("=") for text in given]
-    names = [name for name, _, _ in pairs]
-    if (
-        len(given) < 2
-        or not all(equals and folder for _, equals, folder in pairs)
-        or len(set(names)) < len(names)
-    ):
-        raise ConfigError(
-            "a composite has two or more databases, each once, as READER=FOLDER",
-            received=" ".join(given) or "none",
-            fix="mersearch data check composite casme2=/data/CASME2 samm=/data/SAMM",
-        )
-    return {name: Path(folder).expanduser() for name, _, folder in pairs}
-
-
-def check_roots(roots: Mapping[str, Path], labels: str) -> Check:
-    """Read several databases as one and check them.
+def check_root(database: str, root: Path, labels: str | None = None) -> Check:
+    """Read one database and check it; without `labels`, its first label set.
 
     Raises:
-        ConfigError, DataError, Several: a database cannot be read, or lacks the label set.
+        DataError: the database cannot be read, or a first frame cannot be decoded.
     """
-    read = read_composite(roots, labels)
-    sizes = frame_sizes(read)
-    invented = {name for name, root in roots.items() if is_synthetic(root)}
-    parts = tuple(
-        check(_unpublished(part, part.name in invented), {c.clip_id: sizes[c.clip_id] for c in part.clips})
-        for part in read.parts
-    )
-    whole = check(_unpublished(read, bool(invented)), sizes)
-    return dataclasses.replace(whole, synthetic=bool(invented), parts=parts)
+    return check_given(database, [str(root)], labels)
 
 
 def _unpublished(database: Database, synthetic: bool) -> Database:
     """Without the published counts where they are none of this database."""
     return dataclasses.replace(database, expected=None) if synthetic else database
-
-
-def check_root(database: str, root: Path, labels: str | None = None) -> Check:
-    """Read a database and check it; without `labels`, its first label set.
-
-    Raises:
-        DataError: the database cannot be read, or a first frame cannot be decoded.
-    """
-    if known_reader(database) in MACRO:
-        read = read_macro(database, root)
-    else:
-        read = read_micro(database, root, labels or label_sets(database)[0])
-    synthetic = is_synthetic(root)
-    return dataclasses.replace(check(_unpublished(read, synthetic), frame_sizes(read)), synthetic=synthetic)
 
 
 def frame_sizes(database: Database) -> dict[str, tuple[int, int]]:
