@@ -4,9 +4,12 @@
     python benchmarks/disentangles.py report   # benchmarks/results/disentangles.md from these lines
 
 Every cell is one full leave-one-subject-out training on one synthetic database; what is compared is paired by
-database. The settings below were chosen on databases of other seeds (0 to 3). The identity probe is linear,
-cross-validated over the training clips of each fold. Where a face really moves is known from the generator. This
-says that the parts do their work on drawn faces; it says nothing about real ones.
+database. Identity is strong: every person makes two motions of their own along with each expression (`habits`).
+Without habits a linear probe finds little identity in flow (0.30 where always naming the most frequent subject gives
+0.21), and there is nothing to take out. The settings below were chosen on databases of the seeds 0 and 1. The probe
+is cross-validated over the training clips of each fold. Where a face really moves is known from the generator; masks
+are looked at on databases without habits. This says that the parts do their work on drawn faces; it says nothing
+about real ones.
 """
 
 from __future__ import annotations
@@ -39,28 +42,37 @@ from trainables.disentangle import Disentangle
 from trainables.quintuplet import Quintuplet
 
 LINES = RESULTS / "disentangles.jsonl"
-SUBJECTS, MACRO_SUBJECTS = 12, 24
+SUBJECTS, CLIPS, MACRO_SUBJECTS = 12, 220, 24
+STRONG: dict[str, Any] = {"clips": CLIPS, "habits": 1.0, "difficulty": 0.7}
+"""What makes identity strong, and the probe sure."""
 SEEDS = tuple(range(300, 308))
 PREPROCESS = Preprocess(frames=8, size=32)
 MAP = 14
 MOVES = 0.25
 """A place moves where the true motion is at least this share of the clip's largest."""
-SEPARATING: dict[str, Any] = {}
+SEPARATING: dict[str, Any] = {
+    "frames": 2,
+    "batch": {"size": 64},
+    "identity": {"steps": 120, "lr": 0.02},
+    "emotion": {"steps": 80},
+    "information": {"weight": 0.65, "steps": 150, "lr": 0.01, "critic_steps": 4},
+    "train": {"steps": 300},
+}
 """Settings of `disentangle` that differ from its defaults."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {},
-    "no information": {"information": {"weight": 0.0}},
-    "no divergence": {"divergence": {"weight": 0.0}},
+    "no information": {"identity": {"enabled": False}},
+    "nor divergence": {"identity": {"enabled": False}, "divergence": {"weight": 0.0}},
 }
 MASK: dict[str, Any] = {"mask": {"steps": 100}, "train": {"steps": 1}}
 """Settings of `quintuplet` whose masks are looked at: MNet's own stage, and hardly any other."""
 
 
-def database(seed: int) -> tuple[DataSet, NDArray[np.bool_]]:
+def database(seed: int, **options: Any) -> tuple[DataSet, NDArray[np.bool_]]:
     """A database, and where the face moves in each of its clips [N, 14, 14]."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        synthesize(root / "casme2", "casme2", subjects=SUBJECTS, seed=seed)
+        synthesize(root / "casme2", "casme2", subjects=SUBJECTS, seed=seed, **options)
         synthesize(root / "ckplus", "ckplus", subjects=MACRO_SUBJECTS, seed=seed)
         micro, macro = (
             read_micro("casme2", root / "casme2", "casme2-5"),
@@ -90,13 +102,18 @@ def _moving(field: NDArray[np.float32]) -> NDArray[np.bool_]:
 def measure(seed: int, names: list[str]) -> list[dict[str, Any]]:
     """The cells `names` of one database."""
     numerics.apply(numerics.numeric_mode(1, 1, "loop", "cpu"))
-    dataset, moving = database(seed)
-    return [{"seed": seed, "variant": name} | _cell(name, dataset, moving, seed) for name in names]
+    measured: list[dict[str, Any]] = []
+    strong = [name for name in names if name != "mask"]
+    if strong:
+        dataset, _ = database(seed, **STRONG)
+        measured += [{"seed": seed, "variant": name} | _variant(name, dataset, seed) for name in strong]
+    if "mask" in names:
+        dataset, moving = database(seed)
+        measured.append({"seed": seed, "variant": "mask"} | _mask(dataset, moving, seed))
+    return measured
 
 
-def _cell(name: str, dataset: DataSet, moving: NDArray[np.bool_], seed: int) -> dict[str, float]:
-    if name == "mask":
-        return _mask(_train(Quintuplet, MASK, dataset, seed), dataset, moving)
+def _variant(name: str, dataset: DataSet, seed: int) -> dict[str, float]:
     results = _train(Disentangle, _merged(SEPARATING, VARIANTS[name]), dataset, seed)
     counts = sum(confusion(r.labels, r.logits.argmax(1), len(dataset.shapes.emotions)) for r in results)
 
@@ -115,8 +132,9 @@ def _cell(name: str, dataset: DataSet, moving: NDArray[np.bool_], seed: int) -> 
     }
 
 
-def _mask(results: list[FoldResult], dataset: DataSet, moving: NDArray[np.bool_]) -> dict[str, float]:
+def _mask(dataset: DataSet, moving: NDArray[np.bool_], seed: int) -> dict[str, float]:
     """Share of a mask's mass where the face moves: its own clip's, an even mask's, and another clip's mask."""
+    results = _train(Quintuplet, MASK, dataset, seed)
     place = {clip: row for row, clip in enumerate(dataset.micro.ids)}
     rows = np.array([place[clip] for r in results for clip in r.clip_ids])
     masks = np.concatenate([r.maps for r in results]).astype(np.float64)
@@ -139,7 +157,11 @@ def _train(
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    return {key: {**first.get(key, {}), **second.get(key, {})} for key in {**first, **second}}
+    """Two levels of settings; those of `second` win."""
+    both = dict(first)
+    for key, value in second.items():
+        both[key] = {**first.get(key, {}), **value} if isinstance(value, dict) else value
+    return both
 
 
 def run(workers: int) -> None:
@@ -175,7 +197,7 @@ def report() -> None:
         return float(np.mean([cells[s, variant][key] for s in found]))
 
     probe, score = gain("probe", "full", "no information"), gain("uf1", "full", "no information")
-    heads = gain("overlap", "full", "no divergence")
+    heads = gain("overlap", "no information", "nor divergence")
     rows = [
         (
             "identity probe, information term on − off",
@@ -192,7 +214,8 @@ def report() -> None:
         "# Do the parts do what they are there for?",
         "",
         "Made by `python benchmarks/disentangles.py run` and `report`; the lines are in `disentangles.jsonl`.",
-        f"Synthetic CASME II with {SUBJECTS} subjects, {len(found)} databases, leave one subject out.",
+        f"Synthetic CASME II with {SUBJECTS} subjects and {CLIPS} clips, every person with two habitual motions;",
+        f"{len(found)} databases, leave one subject out.",
         "",
         "| difference, paired by database | mean | 95 % interval | asked | |",
         "|---|---|---|---|---|",

@@ -2,8 +2,8 @@
 
 An algorithm is written once, for one fold, on tensors of fixed shape, so that many folds can run as one
 program. Inside `loss` and `predict` there are masks instead of branches on data, no `.item()`, no generator
-objects (see `mersearch.stateless`), no batch statistics. Batches are index tensors that `plan` draws outside,
-from the fold's training clips only: every fold takes the same number of steps.
+objects (see `mersearch.stateless`), and in `predict` no batch statistics. Batches are index tensors that `plan`
+draws outside, from the fold's training clips only: every fold takes the same number of steps.
 """
 
 from __future__ import annotations
@@ -152,6 +152,11 @@ class Algorithm(Protocol):
     It may also carry a static method `ablations(settings) -> Mapping[str, Mapping[str, value]]` for `mersearch
     ablate`: name of an ablation → dotted settings (without `algorithm.`) and their values without that part; no
     settings where the part is off in `settings` already.
+
+
+    For data that lack a view or macro clips it may carry a static method `without(need) -> Mapping[str, Mapping[str,
+    value]]`, `need` being one of `Need`: name of what then goes → dotted settings and their values without it.
+    Settings that the user gave are left alone.
     """
 
     Settings: type[Any]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,7 @@ from mersearch.errors import ConfigError, Interrupted, MersearchError, Stopped
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
+    from mersearch.store import Trial
 
 
 class _Interruptible(TyperGroup):
@@ -130,12 +133,18 @@ def _search(config: Config, address: str | None) -> None:
     from mersearch.search.address import resolve
     from mersearch.searching import place, search
 
+    since = time.monotonic()
     with preparing() as report:
         if (found := resolve(address)) != "local":
             report(f"asking a worker of the cluster at {found}", 0, 0)
         opened = open_run(config, report, place(config, found).mode)
     with _resumable(opened.run.path):
-        search(opened, address, lambda lines: print("\n".join(lines), flush=True))
+        search(opened, address, _say, since=since)
+
+
+def _say(lines: Sequence[str]) -> None:
+    if lines:
+        print("\n".join(lines), flush=True)
 
 
 @contextmanager
@@ -156,7 +165,7 @@ def resume(
         str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
 ) -> None:
-    """Go on with a search; search.trials=N extends it."""
+    """Go on with a search; search.trials=N or another budget extends it."""
     from mersearch.opening import extend
     from mersearch.store import RunDirectory
 
@@ -182,6 +191,26 @@ def status(
     )
 
 
+@app.command(epilog="Example: mersearch compare runs/quintuplet runs/disentangle")
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN_A", help="A path, or a name under --root.")],
+    second: Annotated[str, typer.Argument(metavar="RUN_B", help="Another run on the same clips.")],
+    root: Root = RUNS,
+    metric: Annotated[
+        str | None, typer.Option(help="uf1, uar or accuracy; what both searches maximised by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
+) -> None:
+    """Is one run's outcome better than another's? Paired over the same subjects."""
+    from mersearch.comparison import compare as paired
+    from mersearch.comparison import lines, require_metric
+    from mersearch.store import RunDirectory
+
+    require_metric(metric)
+    found = paired(RunDirectory.find(first, root), RunDirectory.find(second, root), metric=metric)
+    print(json.dumps(found.facts(), indent=2) if as_json else "\n".join(lines(found)))
+
+
 @app.command(epilog="Example: mersearch simulate runs/quintuplet --workers 4")
 def simulate(
     run: Run,
@@ -204,6 +233,9 @@ def export(
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder; RUN/export by default.")
     ] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="Instead: those that no other one matches in less time per fold.")
+    ] = False,
 ) -> None:
     """Write the best configurations as YAML that runs again."""
     from mersearch.export import export as write
@@ -211,8 +243,8 @@ def export(
     from mersearch.store import RunDirectory
 
     found = RunDirectory.find(run, root)
-    files = write(found, top=top, folder=folder)
-    if len(files) < top:
+    files = write(found, top=top, folder=folder, pareto=front)
+    if len(files) < top and not front:
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)
@@ -221,15 +253,29 @@ def export(
 
 
 @app.command(epilog="Example: mersearch evaluate runs/quintuplet/export/best.yaml")
-def evaluate(file: Configuration, overrides: Overrides = None) -> None:
+def evaluate(
+    file: Configuration,
+    overrides: Overrides = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
+    ] = 1,
+) -> None:
     """Full leave-one-subject-out evaluation of one configuration."""
+    from mersearch import spread
+    from mersearch.evaluation import only
+
+    configs = spread.seeded(only(_single(file, overrides)), seeds)
+    trials = {config.run.seed: _evaluate(config, file) for config in configs}
+    if seeds > 1:
+        print("\n".join(["", f"{configs[0].run.name}, {seeds} seeds", *spread.lines(trials)]))
+
+
+def _evaluate(config: Config, file: Path) -> Trial:
     from mersearch.console import evaluating, preparing
     from mersearch.evaluation import evaluate as run_all
-    from mersearch.evaluation import only
     from mersearch.evaluation import report as tell
     from mersearch.opening import location, open_run
 
-    config = only(_single(file, overrides))
     print(f"The run goes to {location(config).absolute()}", flush=True)
     with preparing() as report:
         opened = open_run(config, report)
@@ -237,6 +283,27 @@ def evaluate(file: Configuration, overrides: Overrides = None) -> None:
     with evaluating(len(opened.run.plan)) as on_progress:
         trial = run_all(opened, on_progress)
     print("\n".join(tell(opened, trial, file, trained=not complete)))
+    return trial
+
+
+@app.command(epilog="Example: mersearch verify runs/quintuplet --nested 5")
+def verify(
+    run: Run,
+    nested: Annotated[int, typer.Option(min=2, help="Groups of subjects; as many searches are run.")] = 5,
+    root: Root = RUNS,
+    address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
+    ] = None,
+) -> None:
+    """The gold standard: the whole search again without each group of subjects, judged on that group."""
+    from mersearch.console import preparing
+    from mersearch.store import RunDirectory
+    from mersearch.verification import verify as search_again
+    from mersearch.verification import verify_lines
+
+    found, since = RunDirectory.find(run, root), time.monotonic()
+    result = search_again(found, nested, address, _say, preparing, since=since)
+    _say(["", *verify_lines(found, result)])
 
 
 @app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
@@ -278,6 +345,7 @@ def train(
     with preparing() as report:
         ready = make_ready(config, report)
         written = refit(ready, target, report)
+    print("".join(f"{line}\n" for line in ready.remarks), end="")
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
@@ -305,7 +373,7 @@ def check(
         str,
         typer.Argument(
             metavar="DB",
-            help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro; or composite, megc2019.",
+            help="Reader: casme2, samm, mmew, smic, ckplus, mmew_macro, manifest; or composite, megc2019.",
         ),
     ],
     roots: Annotated[
@@ -358,10 +426,13 @@ def show(
 @data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")
 def synthesize(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder.")],
-    layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro or smic.")],
+    layout: Annotated[str, typer.Option(help="casme2, ckplus, samm, mmew, mmew_macro, smic or manifest.")],
     subjects: Annotated[int, typer.Option(help="Number of people.")] = 8,
     seed: Annotated[int, typer.Option(help="Other people and clips for another seed.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0.5 is easy, 2 is hard.")] = 1.0,
+    habits: Annotated[
+        float, typer.Option(help="Pixels that every person's own way of moving adds to each expression.")
+    ] = 0.0,
     release: Annotated[
         str | None,
         typer.Option(help="A release of the layout, as subject-first for mmew; its first by default."),
@@ -374,9 +445,21 @@ def synthesize(
     """Write a database of invented people in the layout of a real one, with the truth beside it."""
     from mersearch.console import preparing
     from mersearch.data.synthetic import synthesize as write
-    from mersearch.data.synthetic import synthesize_labels
+    from mersearch.data.synthetic import synthesize_labels, synthesize_manifest
     from mersearch.preparation import cores
 
+    if layout == "manifest":
+        if labels_only or habits or release:
+            options = "--labels-only, --habits, --release"
+            raise ConfigError(
+                "a synthetic manifest takes no such option", received=f"one of {options}", fix="leave it out"
+            )
+        with preparing() as report:
+            told = partial(report, "writing the flow of synthetic clips")
+            synthesize_manifest(out, subjects=subjects, seed=seed, difficulty=difficulty, progress=told)
+        print(f"{out}: a manifest of synthetic clips that are only flow")
+        print(f"next: mersearch data check manifest {out}")
+        return
     if labels_only:
         synthesize_labels(out, layout, release=release, seed=seed)
         print(f"{out}: label files in the layout of {layout}; the frames show nothing")
@@ -389,6 +472,7 @@ def synthesize(
             subjects=subjects,
             seed=seed,
             difficulty=difficulty,
+            habits=habits,
             release=release,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {layout}", done, total),

@@ -77,6 +77,10 @@ class Stopped(Interrupted):
     """Stopped because the user wanted it (Ctrl-C, SIGTERM): no error, and told as what it is."""
 
 
+class TimeUp(Interrupted):
+    """The time budget of the command is used up; what it has finished is told, and resume goes on."""
+
+
 class Several(MersearchError):
     """Several independent errors, shown together."""
 

@@ -11,6 +11,7 @@ from mersearch.by_database import scores_by_database
 from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.errors import RunError
+from mersearch.front import fold_cost, front
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS
 from mersearch.store import RunDirectory, Trial
@@ -19,13 +20,16 @@ from mersearch.store.writer import yaml_bytes
 from mersearch.summary import best_lines
 
 
-def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> list[Path]:
+def export(
+    run: RunDirectory, *, top: int = 1, folder: Path | None = None, pareto: bool = False
+) -> list[Path]:
     """Write the configurations of the `top` complete trials, the best first.
 
     Args:
         run: a run with at least one complete trial.
         top: how many; fewer where fewer trials are complete.
         folder: where to; `<run>/export` by default.
+        pareto: write instead those that no other one matches in less time per fold.
 
     Returns:
         `best.yaml`, `best-2.yaml`, …
@@ -46,11 +50,12 @@ def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None) -> li
     found = honest(run, state)
     target = new_folder(folder or run.path / "export", None)
     files = []
-    for place, trial in enumerate(ranked[:top], 1):
+    chosen = front(state, config.search.metric) if pareto else ranked[:top]
+    for place, trial in enumerate(chosen, 1):
         file = target / ("best.yaml" if place == 1 else f"best-{place}.yaml")
         replace(
             file,
-            _header(run, trial, place, len(ranked), file, found)
+            _header(run, trial, ranked.index(trial) + 1, len(ranked), file, found)
             + yaml_bytes(_values(run, config, trial, found)),
             None,
         )
@@ -89,6 +94,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
             "trial": trial.number,
             **scores,
             **({"databases": databases} if (databases := scores_by_database(trial)) else {}),
+            "seconds_per_fold": fold_cost(trial),
             **({"corrected": found.facts()} if found and found.trial == trial.number else {}),
             "data": run.provenance["data"]["digest"],
             "mode": run.provenance["mode"],

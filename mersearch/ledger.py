@@ -60,17 +60,21 @@ def ledger_path(run: RunDirectory) -> Path:
     data = run.provenance["data"]
     database = data["databases"][0]
     same = [database["name"], database["label_file"], sorted(map(list, _clips(run.plan).items()))]
-    return run.path.parent / FOLDER / f"{digest(same)[:16]}-{data['labels']}.jsonl"
+    section = run.config.get("run")
+    named = section.get("ledger") if isinstance(section, Mapping) else None
+    folder = run.path.parent / FOLDER if named is None else Path(named)
+    return folder / f"{digest(same)[:16]}-{data['labels']}.jsonl"
 
 
 def entries(run: RunDirectory, state: RunState) -> list[Entry]:
     """The trials of a run that have a finished fold, or have failed."""
-    sections = _trained(run)
+    run.setting("run", "seed")
+    sections = trained(run.config, run.provenance["data"]["labels"])
     return [
         Entry(
             run.name,
             trial.number,
-            digest(_pinned(sections, trial.parameters))[:16],
+            digest(pinned(sections, trial.parameters))[:16],
             trial.state,
             {subject: _counts(trial, subject) for subject in sorted(trial.folds)},
         )
@@ -157,15 +161,18 @@ def _append(path: Path, text: str) -> None:
         raise failure(error, path, None) from error
 
 
-def competition(run: RunDirectory, state: RunState, trial: int, metric: str) -> tuple[Competition, int]:
+def competition(
+    run: RunDirectory, state: RunState, trial: int, metric: str, *, alone: bool = False
+) -> tuple[Competition, int]:
     """What a complete trial of a run was chosen from, and its place in it.
 
     Everything in the ledger, where nothing there is better; else it was not chosen from all that, but from the runs
     that have its configuration. The run's own trials come first, by number, so that ties are broken as outside. A
     configuration that is there twice competes once. The folds that a failed one lacks count as if it had said the
-    most frequent class.
+    most frequent class. With `alone`, only the run's own trials compete.
     """
-    own, lines = entries(run, state), _lines(ledger_path(run))
+    own = entries(run, state)
+    lines = [] if alone else _lines(ledger_path(run))
     clips = _clips(run.plan)
     usable = [entry for entry in [*own, *lines] if _fits(entry, clips)]
     winner = next(entry for entry in own if entry.trial == trial)
@@ -242,20 +249,20 @@ def _counts(trial: Trial, subject: str) -> list[list[int]]:
     return rows
 
 
-def _trained(run: RunDirectory) -> dict[str, Any]:
-    """What a trial trains beside its parameters: sections of the configuration, without folders."""
-    sections = {name: run.config.get(name) for name in TRAINED}
+def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
+    """What a trial of a configuration trains with beside its parameters, without folders."""
+    sections = {name: config.get(name) for name in TRAINED}
     plain = {
         name: {
             key: value for key, value in section.items() if key not in PLACES and (key, value) not in UNSET
         }
         for name, section in sections.items()
-        if isinstance(section, dict)
+        if isinstance(section, Mapping)
     }
-    return {**plain, "labels": run.provenance["data"]["labels"], "seed": run.setting("run", "seed")}
+    return {**plain, "labels": labels, "seed": config["run"]["seed"]}
 
 
-def _pinned(sections: dict[str, Any], parameters: Parameters) -> dict[str, Any]:
+def pinned(sections: dict[str, Any], parameters: Parameters) -> dict[str, Any]:
     """The sections with the parameters of a trial at their places."""
     values = copy.deepcopy(sections)
     for path, value in parameters.items():

@@ -123,7 +123,7 @@ def _errors(
             f"{config.algorithm.name} needs {' and '.join(missing)}{clips}, which the data do not have",
             received=f"there is {', '.join(sorted(present))}",
             fix=f"{FIXES.get(missing[0], 'prepare that view')}, or turn off the settings that use it "
-            "(see docs/quintuplet.md, 'Without macro clips')",
+            "(see docs/manifest.md, 'What the data lack')",
         )
     ]
 

@@ -18,21 +18,30 @@ from mersearch.data.cache_index import INDEX, Prepared
 from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
+from mersearch.holdings import Holdings, fitted
 from mersearch.numerics import Mode, difference
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
-from mersearch.ready import current_mode, make_ready, study_of
+from mersearch.ready import current_mode, make_ready, require_cards, study_of
+from mersearch.sameness import Source
+from mersearch.search.history import KEY, find_earlier, warm_start
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
 
-EXTENDABLE = ("search.trials", "search.concurrency")
+EXTENDABLE = (
+    "search.trials",
+    "search.concurrency",
+    "search.time_budget",
+    "search.gpu_hours",
+    "search.stop_when_flat",
+)
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
-PLACES = ("run.root", "run.name", *DATA_PLACES)
+PLACES = ("run.root", "run.name", "run.ledger", *DATA_PLACES)
 NAMED = 2
 """Clips that a remark names."""
 
@@ -70,20 +79,26 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
         mode: numeric mode of the workers; that of this machine by default.
 
     Raises:
-        ConfigError: the run exists with another configuration, or as `make_ready`.
-        DataError: a database breaks a rule, or is not the one of the launch.
+        ConfigError: the run exists with another configuration, as `make_ready`, or as `warm_start`.
+        DataError: a database breaks a rule, is not the one of the launch, or as `warm_start`.
         RunError: the folder cannot be used.
         Interrupted: as `make_ready`.
     """
     path = location(config)
     if is_run(path):
-        return _reopen(RunDirectory.open(path), config, report, mode or current_mode(config))
+        run = RunDirectory.open(path)
+        return _reopen(run, as_launched(run, config), report, mode or current_mode(config))
+    earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
-    run = RunDirectory.create(
-        path, config=config.to_dict(), provenance=ready.provenance, plan=ready.study.plan
-    )
-    return Opened(run, config, ready.study, new=True, remarks=_noted(ready.provenance["data"]))
+    config = ready.study.config
+    plan, provenance = ready.study.plan, ready.provenance
+    if earlier is not None:
+        now = Source(config.run.name, provenance["data"], plan)
+        provenance = {**provenance, KEY: warm_start(config, now, earlier)}
+    run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
+    remarks = (*ready.remarks, *_noted(provenance["data"]))
+    return Opened(run, config, ready.study, new=True, remarks=remarks)
 
 
 def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -94,6 +109,14 @@ def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
         f"{len(ids)} of {clips} clips: {reason} ({', '.join(ids[:NAMED])}{', …' if len(ids) > NAMED else ''})"
         for reason, ids in groups.items()
     )
+
+
+def as_launched(run: RunDirectory, config: Config) -> Config:
+    """`config` without what the data of the run lack, as the run itself was launched."""
+    held = run.provenance["data"].get("holds")
+    if held is None:
+        return config
+    return fitted(config, Holdings(**(held | {"views": tuple(held["views"])}))).config
 
 
 def differences(run: RunDirectory, config: Config) -> list[tuple[str, Any, Any]]:
@@ -134,6 +157,7 @@ def require_room(config: Config, trials: int) -> None:
 
 def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Opened:
     changed = differences(run, config)
+    require_cards(config, mode)
     keys = [key for key, _, _ in changed]
     prepared = _prepared(run, config, report, moved=any(_among(key, DATA_PLACES) for key in keys))
     code = sources(config.algorithm.name)
@@ -216,17 +240,21 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
         key, separator, text = override.partition("=")
         if not separator or key not in EXTENDABLE:
             raise ConfigError(
-                f"a run goes on with its own configuration; only {' and '.join(EXTENDABLE)} may change",
+                f"a run goes on with its own configuration; only {_listed(EXTENDABLE)} may change",
                 received=override,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
-        run.setting("search", name := key.partition(".")[2])
-        values["search"][name] = _value(override, text)
+        run.setting("search", "trials")
+        values["search"][key.partition(".")[2]] = _value(override, text)
     places = Sources.of_file(run.path / "config.yaml")
     typed = tuple((override.partition("=")[0], override) for override in overrides)
     config = load_config(values, dataclasses.replace(places, overrides=typed))
     where = dataclasses.replace(config.run, root=str(run.path.parent), name=run.path.name)
     return dataclasses.replace(config, run=where)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return f"{', '.join(keys[:-1])} and {keys[-1]}"
 
 
 def _value(override: str, text: str) -> Any:

@@ -6,11 +6,14 @@ import textwrap
 from dataclasses import dataclass
 
 from mersearch.config.records import Config, Search
+from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.opening import differences, location, require_room
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, shapes_of
+from mersearch.search.budget import budget_of
+from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.timing import seconds_per_fold
@@ -43,8 +46,10 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ConfigError: the algorithm needs what the data do not have, or the run exists with another configuration.
         DataError: a database breaks a rule.
     """
-    now = _progress(config)
     material = read(config, report)
+    fit = fitted(config, Holdings.of(material))
+    config = fit.config
+    now = _progress(config)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
     subjects = len(material.micro.subjects)
@@ -53,9 +58,12 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("macro", _macro(config, material)),
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
+        *(("absent", remark) for remark in fit.remarks),
         ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
         ("trials", _trials(config)),
+        *(("", remark) for remark in remarks(config.search, config.space)),
         ("stopping", _stopping(config.search)),
+        *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *(_done(now) if now else []),
@@ -81,7 +89,9 @@ def _progress(config: Config) -> Progress | None:
     differences(run, config)
     state = run.read()
     require_room(config, len(state.trials))
-    return progress(state, metric=config.search.metric, planned=config.search.trials)
+    planned = config.search.trials
+    ended = budget_of(config.to_dict(), run.provenance["mode"]).reached(state, planned)
+    return progress(state, metric=config.search.metric, planned=planned, ended=ended)
 
 
 def _done(now: Progress) -> list[tuple[str, str]]:
@@ -104,6 +114,15 @@ def _stopping(search: Search) -> str:
     rungs = ", ".join(f"{share:g}" for share in (search.race.rungs if race else search.rungs))
     rule = f"race against the best complete trial, {search.race.alpha}," if race else "ASHA"
     return f"{rule} after {rungs} of the folds"
+
+
+def _budget(search: Search) -> str:
+    parts = (
+        f"{search.time_budget} for the command" if search.time_budget else "",
+        f"{search.gpu_hours:g} GPU-hours for the run" if search.gpu_hours else "",
+        "ends when no more is to be gained" if search.stop_when_flat else "",
+    )
+    return ", ".join(part for part in parts if part)
 
 
 def _resources(place: Place) -> str:
@@ -131,7 +150,8 @@ def _wrapped(name: str, text: str) -> list[str]:
 def _trials(config: Config) -> str:
     search = config.search
     given = f" (the first {len(search.points)} given by search.points)" if search.points else ""
-    return f"{search.trials} by {search.sampler}{given}, metric {search.metric}"
+    earlier = f", which knows those of {search.warm_start}" if search.warm_start else ""
+    return f"{search.trials} by {search.sampler}{earlier}{given}, metric {search.metric}"
 
 
 def _macro(config: Config, material: Material) -> str:

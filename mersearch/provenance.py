@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -15,6 +16,7 @@ from mersearch.config.records import Config
 from mersearch.data.cache_index import Prepared, read_index
 from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database, Note
+from mersearch.holdings import Holdings
 from mersearch.numerics import Mode
 from mersearch.preparation import Material
 
@@ -30,6 +32,7 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
             "digest": prepared.digest,
             "labels": config.data.labels,
             "synthetic": any(is_synthetic(Path(root).expanduser()) for root in config.data.folders.values()),
+            "holds": dataclasses.asdict(Holdings.of(material)),
             "databases": [_database(d) for d in (material.micro, material.macro) if d is not None],
             "notes": _notes(prepared.notes),
             "caches": [str(folder.absolute()) for folder in folders],

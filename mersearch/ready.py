@@ -15,11 +15,14 @@ from mersearch.data.cache_index import Prepared
 from mersearch.data.cache_load import load
 from mersearch.data.clips import DataSet
 from mersearch.data.folds import folds, require_subjects
+from mersearch.data.subset import without
 from mersearch.errors import ConfigError
+from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
+from mersearch.search.samplers import require_installed
 from mersearch.search.worker import Study
 from mersearch.store import FoldPlan
 
@@ -29,11 +32,14 @@ class Ready:
     """A configuration with its data preprocessed and checked.
 
     Attributes:
+        study: for the workers; its configuration does without what the data lack.
         provenance: code, data, numeric mode and environment.
+        remarks: lines that the user should see.
     """
 
     study: Study
     provenance: dict[str, Any]
+    remarks: tuple[str, ...] = ()
 
 
 def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Ready:
@@ -51,12 +57,27 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     """
     mode = mode or current_mode(config)
     material = read(config, report)
+    require_cards(config, mode)
+    require_installed(config.search.sampler)
     require_subjects(material.micro.subjects)
+    fit = fitted(config, Holdings.of(material))
+    config = fit.config
     require_material(config, shapes_of(config, material), material.macro is not None)
     prepared = preprocess(config, material, report)
-    dataset = load(prepared.micro, prepared.macro)
+    dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
-    return Ready(study_of(config, prepared, plan, mode), describe(config, material, prepared, mode))
+    study = study_of(config, prepared, plan, mode)
+    return Ready(study, describe(config, material, prepared, mode), fit.remarks)
+
+
+def require_cards(config: Config, mode: Mode) -> None:
+    """Raise ConfigError for a budget of cards where trials run on processors."""
+    if config.search.gpu_hours is not None and mode["device"] != "cuda":
+        raise ConfigError(
+            "search.gpu_hours counts cards",
+            received=f"search.gpu_hours={config.search.gpu_hours:g}, and the trials run on processors",
+            fix="search.time_budget=8h limits the time of the command, search.trials the trials",
+        )
 
 
 def study_of(config: Config, prepared: Prepared, plan: FoldPlan, mode: Mode) -> Study:
@@ -105,11 +126,11 @@ def current_mode(config: Config) -> Mode:
 
 
 def shapes_of(config: Config, material: Material) -> Shapes:
-    """The shapes that the preprocessed data will have."""
+    """The shapes that the preprocessed data will have, of a configuration that was fitted to them."""
     return Shapes(
         frames=config.preprocess.frames,
         size=config.preprocess.size,
-        views=("rgb", "flow"),
+        views=Holdings.of(material).views,
         emotions=material.micro.classes,
         macro_emotions=() if material.macro is None else material.macro.classes,
         action_units=ACTION_UNITS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -10,32 +11,38 @@ from mersearch.ablation import announcement
 from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
+from mersearch.durations import seconds
+from mersearch.errors import TimeUp
 from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
 from mersearch.planning import Place
 from mersearch.ready import current_mode
 from mersearch.report import write_ablation
+from mersearch.search import history
 from mersearch.search.address import resolve
+from mersearch.search.budget import budget_of, room
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
 from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
-from mersearch.store import RunWriter, progress
+from mersearch.store import Progress, RunState, RunWriter, progress
 
 Say = Callable[[Sequence[str]], None]
 """Prints lines."""
 
 
-def search(opened: Opened, address: str | None, say: Say) -> None:
-    """Run a search or go on with it until every trial is over, and say what came out.
+def search(opened: Opened, address: str | None, say: Say, *, since: float | None = None) -> None:
+    """Run a search or go on with it until every trial is over or a budget is used up, and say what came out.
 
     Args:
         opened: the run.
         address: of Ray; None for `RAY_ADDRESS`, or for a private Ray on this machine.
         say: takes the first and the last lines.
+        since: moment of `time.monotonic` from which a time budget counts; now by default.
 
     Raises:
         RunError: another process works on the run.
@@ -44,18 +51,44 @@ def search(opened: Opened, address: str | None, say: Say) -> None:
         Interrupted: stopped, with everything finished kept.
     """
     config, start = opened.config, time.monotonic()
+    until = _until(config, start if since is None else since)
     with opened.run.writer() as writer:
         require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
-        now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
-        over = now.finished
+        now = standing(opened, writer)
+        over, short = now.finished, ""
         with recording(opened.run, writer.state):
             if not over:
                 record_turn(opened, now.folds_done)
-                _run(opened, writer, address, say)
-        now = progress(writer.state, metric=config.search.metric, planned=config.search.trials)
-        require_success(now, opened.run.path)
+                short = _run(opened, writer, address, say, until)
+        require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - start))
+        say([short] if short else [])
+
+
+def standing(opened: Opened, writer: RunWriter) -> Progress:
+    """Where a run is that is worked on."""
+    return standing_of(opened, writer.state)
+
+
+def standing_of(opened: Opened, state: RunState) -> Progress:
+    """Where a run is, with the budgets of its configuration."""
+    search = opened.config.search
+    budget = budget_of(opened.config.to_dict(), opened.study.mode)
+    return progress(
+        state,
+        metric=search.metric,
+        planned=search.trials,
+        ended=budget.reached(state, search.trials),
+    )
+
+
+def _until(config: Config, since: float) -> float | None:
+    """The moment of `time.time` until which folds are waited for."""
+    if config.search.time_budget is None:
+        return None
+    whole = seconds("search.time_budget", config.search.time_budget)
+    return time.time() + since - time.monotonic() + whole - room(whole)
 
 
 def place(config: Config, address: str | None) -> Place:
@@ -93,7 +126,7 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     search = opened.config.search
     corrected = keep(opened.run, writer.state)
     return closing(
-        progress(writer.state, metric=search.metric, planned=search.trials),
+        standing(opened, writer),
         run=opened.run.path,
         best=writer.state.best(search.metric),
         beside=[*(corrected.lines() if corrected else ()), *audit_lines(writer.state, search.metric)],
@@ -102,7 +135,20 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     )
 
 
-def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> None:
+def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say, until: float | None) -> str:
+    """Search on Ray; what is to be said where the time budget ended it, else nothing."""
+    with contextlib.suppress(TimeUp):
+        _on_ray(opened, writer, address, say, until)
+    now, path = standing(opened, writer), opened.run.path
+    if until is None or now.finished:
+        return ""
+    left = f"{now.coming} trials to come, {now.count('running')} open"
+    return (
+        f"The time budget of {opened.config.search.time_budget} is used up ({left}): mersearch resume {path}"
+    )
+
+
+def _on_ray(opened: Opened, writer: RunWriter, address: str | None, say: Say, until: float | None) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = _cores(config) if address == "local" else local_cores()
@@ -121,12 +167,22 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say) -> No
             startup=config.search.startup,
             slots=slots.count,
             points=config.search.points,
+            second=config.search.second_objective,
+            history=history.scored_in(opened.run.provenance),
+            budget=budget_of(config.to_dict(), mode),
+            deadline=until,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
-            for remark in opened.remarks:
+            for remark in _remarks(opened):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)
+
+
+def _remarks(opened: Opened) -> list[str]:
+    config = opened.config
+    earlier = history.remarks(opened.run.provenance)
+    return [*opened.remarks, *earlier, *of_sampler(config.search, config.space)]
 
 
 def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]:
@@ -135,7 +191,7 @@ def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]
         run=opened.run.path,
         trials=search.trials,
         folds=len(opened.run.plan),
-        done=progress(writer.state, metric=search.metric, planned=search.trials).folds_done,
+        done=standing(opened, writer).folds_done,
         slots=slots.count,
         device=str(opened.study.mode["device"]),
         synthetic=_synthetic(opened.config),

@@ -14,7 +14,7 @@ from mersearch.metrics import scores
 
 RESAMPLES: Final = 4000
 LEVEL: Final = 0.95
-Counts = NDArray[np.integer[Any]]
+Counts = NDArray[np.integer[Any]] | NDArray[np.float64]
 Verdict = Literal["better", "worse", "undecided"]
 
 
@@ -56,7 +56,7 @@ def paired_difference(
     with the seed of the training, and with few subjects (below about 20) it is too narrow.
 
     Args:
-        first: confusion counts per subject [K, L, L], rows = true classes.
+        first: confusion counts per subject [K, L, L], rows = true classes; expected counts need not be whole.
         second: of the other configuration, on the same clips in the same order of subjects.
         metric: `uf1`, `uar` or `accuracy`.
         seed: of the resampling.
@@ -87,7 +87,7 @@ def _paired(first: Counts, second: Counts) -> NDArray[np.float64]:
     if shapes[0] != shapes[1] or first.ndim != 3 or not len(first) or first.shape[1] != first.shape[2]:
         received = f"counts of shapes {shapes[0]} and {shapes[1]}"
     else:
-        differing = (first.sum(-1) != second.sum(-1)).any(-1)
+        differing = ~np.isclose(first.sum(-1), second.sum(-1)).all(-1)
         if not differing.any():
             return np.stack([first, second]).astype(np.float64)
         received = f"{int(differing.sum())} of {len(first)} subjects with other clips per class"

@@ -7,10 +7,12 @@ import textwrap
 from datetime import datetime
 from typing import Any
 
+from mersearch import front
 from mersearch.audit import audit, audit_lines
 from mersearch.by_database import score_lines, scores_by_database
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES
+from mersearch.search.budget import budget_of
 from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
 from mersearch.store.lease import Holder, holder
 
@@ -26,9 +28,10 @@ def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
 
 
 def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict[str, Any]:
-    metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
-    now = progress(state, metric=metric, planned=planned)
+    metric = run.setting("search", "metric")
     best, driver = state.best(metric), holder(run.path)
+    now, slots = _standing(run, state, working=driver is not None)
+    budget = budget_of(run.config, run.provenance.get("mode", {}))
     return {
         "run": run.name,
         "path": str(run.path),
@@ -42,12 +45,33 @@ def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict
             **{name: now.count(name) for name in ("running", "complete", "stopped", "failed")},
         },
         "folds": {"per_trial": now.folds, "done": now.folds_done, "seconds": now.seconds_per_fold},
+        "forecast": None if now.remaining is None else {"seconds": now.remaining, "at_once": slots},
+        "budget": {
+            "time": run.config["search"].get("time_budget"),
+            "gpu_hours": {"spent": budget.spent(state), "of": budget.gpu_hours} if budget.cards else None,
+            "ended": now.ended,
+        },
         "best": None if best is None else _best(best),
         "corrected": None if corrected is None else corrected.facts(),
         "audit": audit(state, metric),
+        "front": front.facts(state, metric) if _trades(run) else [],
         "variants": _variants(run),
         "synthetic": run.provenance["data"]["synthetic"],
     }
+
+
+def _standing(run: RunDirectory, state: RunState, *, working: bool) -> tuple[Progress, int]:
+    """The progress, and how many trials at once its forecast is for: as many as are running, or as asked for."""
+    metric, planned = run.setting("search", "metric"), run.setting("search", "trials")
+    asked, running = run.config["search"].get("concurrency", "auto"), len(state.in_state("running"))
+    slots = max(1, running) if working or asked == "auto" else int(asked)
+    ended = budget_of(run.config, run.provenance.get("mode", {})).reached(state, planned)
+    return progress(state, metric=metric, planned=planned, slots=slots, ended=ended), slots
+
+
+def _trades(run: RunDirectory) -> bool:
+    """Whether the search has a second objective."""
+    return bool(run.config["search"].get("second_objective", "none") != "none")
 
 
 def _variants(run: RunDirectory) -> list[str]:
@@ -80,13 +104,38 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
         + (f", {found['folds']['seconds']:.1f} s each" if found["folds"]["seconds"] else ""),
     ]
-    now = progress(state, metric=metric, planned=counts["planned"])
-    lines += [f"  {now.shortfall}"] if now.shortfall else []
+    now, slots = _standing(run, state, working=found["driver"] is not None)
+    lines += _forecast(found, now, slots)
+    shortfall = textwrap.wrap(
+        now.shortfall, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+    )
+    lines += shortfall
     lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(now, metric)
     best = [] if found["variants"] else best_lines(state, metric, corrected)
     lines += ["", *(f"  {line}" for line in best)] if best else []
+    traded = front.lines(state, metric) if _trades(run) else []
+    lines += ["", *(f"  {line}" for line in traded)] if traded else []
     lines += ["", f"  {_next(run, found)}"]
     return lines
+
+
+def _forecast(found: dict[str, Any], now: Progress, slots: int) -> list[str]:
+    """How long it takes to the end, and what is left of the hours of cards."""
+    lines, hours = [], found["budget"]["gpu_hours"]
+    if now.remaining:
+        lines.append(f"  left     about {_span(now.remaining)} with {slots} at a time")
+    if hours is not None:
+        of = "" if hours["of"] is None else f" of {hours['of']:g}"
+        lines.append(f"  cards    {hours['spent']:.3g}{of} GPU-hours")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    """Rounded as a forecast deserves."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return "a minute"
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
 def _ranking(now: Progress, metric: str) -> list[str]:

@@ -78,5 +78,7 @@ def _clips(clips: tuple[Clip, ...], classes: tuple[str, ...], shapes: Shapes) ->
         action_units=np.array([[u in (clip.action_units or ()) for u in ACTION_UNITS] for clip in clips]),
         annotated=np.array([clip.action_units is not None for clip in clips]),
     )
-    rgb = rng.integers(0, 256, size, np.uint8)
-    return Clips(tuple(clip.clip_id for clip in clips), rgb, rgb.view(np.int8), labels, subjects)
+    noise = rng.integers(0, 256, size, np.uint8)
+    rgb, flow = (view if name in shapes.views else None for name, view in (("rgb", noise), ("flow", noise)))
+    flow = None if flow is None else flow.view(np.int8)
+    return Clips(tuple(clip.clip_id for clip in clips), rgb, flow, labels, subjects)

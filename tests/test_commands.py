@@ -82,6 +82,26 @@ def test_evaluate_again_trains_nothing(
     assert "UF1" in capsys.readouterr().out
 
 
+def test_evaluate_with_seeds_trains_each_in_a_run_of_its_own_and_says_how_they_spread(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    before = (place / "runs/one/folds.jsonl").read_bytes()
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", "--seeds", "2") == 0
+    assert (place / "runs/one/folds.jsonl").read_bytes() == before, "the first seed is there already"
+    trials = [RunDirectory.open(place / "runs" / name).read().trials[0] for name in ("one", "one-seed1")]
+    logits = [np.concatenate([fold.logits for fold in trial.folds.values()]) for trial in trials]
+    assert not np.array_equal(*logits)
+    found = [trial.score("uf1") for trial in trials]
+    assert None not in found
+    mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))
+    text = capsys.readouterr().out
+    assert f"UF1       {mean:.4f} ± {deviation:.4f} over 2 seeds" in text
+    assert max(map(len, text[text.index("one, 2 seeds") :].splitlines())) <= 80
+    shutil.rmtree(place / "runs/one-seed1")
+    shutil.rmtree(place / "runs/ledger")
+
+
 def test_an_exported_configuration_gives_the_stored_logits(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -101,6 +121,17 @@ def test_an_exported_configuration_gives_the_stored_logits(
     assert ledger.read_bytes().count(b"\n") == 1
 
 
+def test_export_front_writes_the_trials_that_no_other_one_matches(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "export", "one", "--front", "-o", "front") == 0
+    assert capsys.readouterr().out.splitlines()[0] == "front/best.yaml"
+    trial = RunDirectory.open(place / "runs/one").read().trials[0]
+    written = yaml.safe_load((place / "front/best.yaml").read_text())["exported"]
+    assert written["seconds_per_fold"] == pytest.approx(np.mean([f.seconds for f in trial.folds.values()]))
+
+
 def test_a_changed_configuration_is_refused_for_an_existing_run(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +145,7 @@ def test_a_changed_configuration_is_refused_for_an_existing_run(
 def test_only_keys_that_extend_may_change_on_resume(place: Path) -> None:
     run = RunDirectory.open(place / "runs/one")
     assert extend(run, ["search.trials=7"]).search.trials == 7
-    with pytest.raises(ConfigError, match=r"only search\.trials and search\.concurrency may change"):
+    with pytest.raises(ConfigError, match=r"only search\.trials, search\.concurrency, .* may change"):
         extend(run, ["run.seed=1"])
     with pytest.raises(ConfigError, match=r"search\.trials"):
         extend(run, ["search.trials=none"])

@@ -296,7 +296,7 @@ def test_databases_without_a_common_label_set_are_refused(whole: dict[str, Path]
     config = configured({name: whole[name] for name in ("casme2", "mmew")}, "data.labels=casme2-5")
     with pytest.raises(ConfigError, match=r"has the label set casme2-5(?s:.*)mmew without it"):
         read(config, quiet)
-    with pytest.raises(DataError, match=r"is one of: casme2, mmew(?s:.*)'sdu'"):
+    with pytest.raises(DataError, match=r"is one of: casme2, manifest, mmew(?s:.*)'sdu'"):
         read(configured({"casme2": whole["casme2"], "sdu": whole["mmew"]}), quiet)
 
 

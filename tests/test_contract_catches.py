@@ -22,7 +22,9 @@ CAUGHT = [
         "logits of a clip predicted alone",
     ),
     ("ForgetsTheLastClip", "every_held_out_clip_gets_logits_and_a_map", (), "`predict` returns logits"),
-    ("MapsBeyondOne", "maps_lie_between_0_and_1", (), "assert"),
+    ("MapsBeyondOne", "maps_lie_between_0_and_1", (), "maps at the start lie between"),
+    ("MapsGrowBeyondOne", "maps_lie_between_0_and_1", (), "maps after training lie between"),
+    ("NeedsTwoClips", "a_fold_that_trains_on_one_clip_trains", (), "high <= 0"),
     ("ReadsAnItem", "every_loss_of_stacked_folds_is_that_of_a_loop", (torch.float32,), r"\.item\(\)"),
     (
         "BranchesOnData",
@@ -72,6 +74,12 @@ CAUGHT = [
         "every_ablation_is_a_configuration_that_trains_otherwise",
         (),
         "'− gain' changes nothing",
+    ),
+    (
+        "GivesUpTheWrongPart",
+        "what_it_gives_up_for_want_of_data_is_then_not_needed",
+        (),
+        "flow is needed with",
     ),
     ("AblatesAnUnknownSetting", "every_ablation_is_a_configuration_that_trains_otherwise", (), "unknown key"),
     ("MutableSettings", "settings_are_a_frozen_record_whose_defaults_are_valid", (), "no frozen dataclass"),

@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "mersearch.errors",
         "mersearch.disk",
+        "mersearch.durations",
         "mersearch.interrupts",
         "mersearch.seeds",
         "mersearch.stateless",
@@ -36,25 +37,36 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.store",
         "mersearch.selection",
         "mersearch.ledger",
+        "mersearch.sameness",
         "mersearch.honest",
         "mersearch.audit",
         "mersearch.by_database",
+        "mersearch.front",
     ),
     ("mersearch.testing",),
-    ("mersearch.search", "mersearch.material", "mersearch.preparation", "mersearch.provenance"),
+    (
+        "mersearch.search",
+        "mersearch.holdings",
+        "mersearch.material",
+        "mersearch.preparation",
+        "mersearch.provenance",
+    ),
     ("mersearch.ready",),
     ("mersearch.opening", "mersearch.simulation"),
     (
         "mersearch.ablation",
+        "mersearch.comparison",
         "mersearch.evaluation",
         "mersearch.export",
         "mersearch.model",
+        "mersearch.nested",
         "mersearch.planning",
         "mersearch.report",
+        "mersearch.spread",
         "mersearch.summary",
         "mersearch.timing",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching"),
+    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -160,4 +172,4 @@ def test_the_command_line_imports_nothing_heavy() -> None:
 
 def test_what_status_needs_imports_nothing_heavy() -> None:
     heavy = {"ray", "torch", "pandas", "scipy", "cv2", "optuna", "hydra", "pydantic"}
-    assert not loaded_after("import mersearch.summary, mersearch.honest") & heavy
+    assert not loaded_after("import mersearch.summary, mersearch.honest, mersearch.comparison") & heavy

@@ -112,6 +112,15 @@ def test_rows_of_a_deleted_run_stay_and_a_lost_ledger_is_rebuilt_from_the_runs(t
     assert {entry.configuration for entry in read(ledger_path(second))} == everything
 
 
+def test_run_ledger_names_a_folder_that_runs_of_several_roots_share(tmp_path: Path) -> None:
+    section = {"name": "r", "seed": 0, "ledger": str(tmp_path / "shared")}
+    runs = [searched(tmp_path / root / "r", 4, seed, run=section) for seed, root in enumerate(("one", "two"))]
+    paths = {ledger_path(run) for run in runs}
+    assert [path.parent for path in paths] == [tmp_path / "shared"]
+    assert len(read(paths.pop())) == 8
+    assert not (tmp_path / "one" / "ledger").exists()
+
+
 def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) -> None:
     runs = [
         a_run(tmp_path / "a"),

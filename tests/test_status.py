@@ -119,3 +119,30 @@ def test_an_exhausted_space_ends_the_search_where_every_trial_is_over(run: RunDi
     assert lines[0] == "first: finished"
     assert "  the space has no further configuration: 1 of 4 trials" in lines
     assert lines[-1] == f"  next: mersearch export {run.path}"
+
+
+def test_status_forecasts_the_rest_from_the_measured_folds(run: RunDirectory) -> None:
+    lines = said(run)
+    assert "  left     about a minute with 1 at a time" in lines
+    forecast = summary.facts(run, run.read())["forecast"]
+    folds = (6 - 3) + 3 * 6
+    assert forecast == {"seconds": 1.5 * folds, "at_once": 1}
+
+
+def test_status_says_what_of_a_budget_is_spent_and_that_it_ended_the_search(tmp_path: Path) -> None:
+    search = {"metric": "uf1", "trials": 4, "gpu_hours": 0.003, "concurrency": 2}
+    config = {"run": {"seed": 0}, "search": search, "trial": {"gpus": 1}}
+    data = {"synthetic": False, "labels": "three", "databases": [{"name": "db", "label_file": "abc"}]}
+    provenance = {"data": data, "mode": {"device": "cuda"}}
+    run = RunDirectory.create(tmp_path / "first", config=config, provenance=provenance, plan=a_plan())
+    with run.writer() as writer:
+        writer.append(TrialProposed(0, PARAMETERS, 0))
+        writer.append(*trained(run, run.plan.subjects))
+        writer.append(TrialEnded(0, "complete", "", 6))
+    hours = 6 * 1.5 / 3600
+    lines = said(run)
+    assert lines[0] == "first: finished"
+    assert f"  cards    {hours:.3g} of 0.003 GPU-hours" in lines
+    assert any(line.startswith(f"  {hours:.3g} of 0.003 GPU-hours are spent") for line in lines)
+    budget = summary.facts(run, run.read())["budget"]
+    assert budget["gpu_hours"] == {"spent": pytest.approx(hours), "of": 0.003}

@@ -35,7 +35,7 @@ from mersearch.space.parse import parse
 from mersearch.space.problem import Problem, unknown_key
 
 TEXT = Leaf(str, {})
-PATHS = {"data": ("root", "roots"), "macro": ("root",), "preprocess": ("landmarks",)}
+PATHS = {"run": ("ledger",), "data": ("root", "roots"), "macro": ("root",), "preprocess": ("landmarks",)}
 SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "run": (Run, {}),
     "data": (Data, {}),
@@ -106,6 +106,7 @@ def load(
         space=space,
         fixed=tuple(dict.fromkeys((*earlier, *deleted, *fixed))),
         ablation=ablation,
+        given=frozenset(path for path in fields.paths if sources.names(path)),
     )
     loading.settings_of_points(config)
     raise_all(loading.errors)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import COMPOSITE
+from mersearch.durations import seconds
 from mersearch.errors import ConfigError, raise_all
 from mersearch.space import Space, Value
 
@@ -27,6 +28,8 @@ class Run:
     """Folder under `root`; by default the name of the search-space file."""
     root: str = "runs"
     seed: int = field(default=0, metadata={"ge": 0})
+    ledger: str | None = None
+    """Folder of the ledgers; null = `ledger` under `root`."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
@@ -58,6 +61,8 @@ class Data:
     """Reader → folder, of a composite."""
     labels: str = field(kw_only=True)
     """Name of the label set, which every database of a composite has."""
+    without: tuple[str, ...] = ()
+    """Subjects that take no part, as `casme2/07`."""
     synthetic: Synthetic | None = None
     """Null for a real database."""
 
@@ -153,12 +158,22 @@ class Search:
 
     trials: int = field(default=10, metadata={"ge": 1})
     metric: Literal["uf1", "uar", "accuracy"] = "uf1"
-    sampler: Literal["tpe", "random"] = "tpe"
+    second_objective: Literal["none", "seconds"] = "none"
+    """What the sampler trades the metric for: `seconds` = compute time per fold. Needs `scheduler: none`."""
+    sampler: Literal["tpe", "gp", "nsga2", "qmc", "random"] = "tpe"
     startup: int = field(default=10, metadata={"ge": 1})
-    """Trials with a score before `tpe` stops drawing at random."""
+    """Trials with a score before the sampler stops drawing at random."""
     scheduler: Literal["asha", "race", "none"] = "asha"
     concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Trials at once; auto = as many as the machine or cluster has room for."""
+    warm_start: str | None = None
+    """An earlier run, whose trials the sampler knows where they are points of this space; null = none."""
+    time_budget: str | None = None
+    """Wall time of one command, as `3h50m`, from its start to its last words; null = no limit."""
+    gpu_hours: float | None = field(default=None, metadata={"gt": 0})
+    """Hours of cards for all trials of the run; null = no limit."""
+    stop_when_flat: bool = False
+    """End when the trials to come promise less than the best score is sure of."""
     eta: float = field(default=2, metadata={"ge": 2})
     """At a rung, the best 1/eta of the trials go on."""
     min_peers: int = field(default=3, metadata={"ge": 1})
@@ -172,6 +187,14 @@ class Search:
 
     def __post_init__(self) -> None:
         _require_increasing("search.rungs", self.rungs)
+        if self.second_objective != "none" and self.scheduler != "none":
+            raise ConfigError(
+                "search.second_objective needs trials that are not stopped by one of the two",
+                received=f"search.scheduler={self.scheduler}",
+                fix="search.scheduler=none",
+            )
+        if self.time_budget is not None:
+            seconds("search.time_budget", self.time_budget)
         if len(self.points) > self.trials:
             raise ConfigError(
                 "search.trials must cover every point of search.points",
@@ -237,6 +260,8 @@ class Config:
     """Paths of the file's search space that an override took out of the search."""
     ablation: Ablation | None = None
     """Null for a search."""
+    given: frozenset[str] = field(default=frozenset(), compare=False)
+    """Paths of the algorithm's settings that a file or an override sets; the others have their defaults."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values with the keys of the YAML, as `config.yaml` of a run holds them."""
@@ -246,7 +271,7 @@ class Config:
         for section, name in ((plain["search"], "points"), (plain, "ablation")):
             if not section[name]:
                 del section[name]
-        del plain["space"], plain["fixed"]
+        del plain["space"], plain["fixed"], plain["given"]
         if self.space.parameters:
             plain["space"] = self.space.to_mapping()
         if self.fixed:
@@ -276,7 +301,15 @@ class Config:
         return dataclasses.replace(
             self,
             algorithm=dataclasses.replace(self.algorithm, settings=self.with_parameters(values)),
-            search=dataclasses.replace(self.search, points=()),
+            search=dataclasses.replace(
+                self.search,
+                points=(),
+                warm_start=None,
+                second_objective="none",
+                time_budget=None,
+                gpu_hours=None,
+                stop_when_flat=False,
+            ),
             space=Space(),
             fixed=(),
             ablation=None,

@@ -36,6 +36,11 @@ class Sources:
         lines = key_lines(read_yaml(file)) if file.is_file() else {}
         return cls((Source(label(file), lines),))
 
+    def names(self, path: str) -> bool:
+        """Whether a file or an override sets `path` itself, or a section that it lies in as a whole."""
+        in_files = any(path in source.lines for source in self.files)
+        return in_files or any(path == key or path.startswith(f"{key}.") for key, _ in self.overrides)
+
     def place(self, path: str) -> str:
         """Where `path` was set: `file:line`, or `command line: KEY=VALUE`; the closest parent if nowhere."""
         for key, text in reversed(self.overrides):

@@ -46,9 +46,11 @@ def _heading(
 ) -> list[Text]:
     over = len(progress.trials) - progress.count("running")
     best = "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
-    limit = ", the space has no more" if progress.shortfall else ""
+    limit = ", the space has no more" if progress.exhausted and progress.shortfall else ""
+    limit = f", {progress.ended.partition(':')[0]}" if progress.ended else limit
     wait = ", waiting for the first fold" if starting else ""
-    end = "" if left is None else f"   left about {duration(left)}"
+    about = "at most" if progress.capped else "about"
+    end = "" if left is None else f"   left {about} {duration(left)}"
     return [
         Text(
             f"{name}: {over} of {progress.planned} trials over{limit}", "bold", no_wrap=True, overflow="crop"

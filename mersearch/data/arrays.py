@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from mersearch.data.align import Face, Image, Transform, align, crop
 from mersearch.data.flow import features, optical_flow, quantise
-from mersearch.data.frames import positions
-from mersearch.data.images import read_image
+from mersearch.data.flow_maps import flow_view
+from mersearch.data.frames import flow_positions, positions
 from mersearch.data.landmarks import Eyes
+from mersearch.data.pictures import opened, source
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Clip
 from mersearch.errors import DataError
@@ -23,36 +24,50 @@ class ClipArrays:
     """What is stored of one clip.
 
     Attributes:
-        rgb: uint8 [3, T, H, W], the sampled frames in red, green, blue.
+        rgb: uint8 [3, T, H, W], the sampled frames in red, green, blue; None of a clip that is only flow.
         flow: int8 [3, T, H, W], motion from the onset to each sampled frame (u, v, strain).
         note: what the alignment could not do, or None.
     """
 
-    rgb: NDArray[np.uint8]
+    rgb: NDArray[np.uint8] | None
     flow: NDArray[np.int8]
     note: str | None
 
 
 def clip_arrays(clip: Clip, settings: Preprocess, how: Face) -> ClipArrays:
-    """Align, sample and measure one clip; a pure function of its frames, the settings, and how its face is found.
+    """Align, sample and measure one clip; a pure function of its files, the settings, and how its face is found.
+
+    Flow that was computed elsewhere is taken as it is.
 
     Raises:
-        DataError: a frame cannot be read, or differs in size from the onset frame, or the eyes of a landmark file lie
-            outside it; names the clip and the file.
+        DataError: a file cannot be read, a frame differs in size from the onset frame, or the eyes of a landmark file
+            lie outside it; names clip and file.
     """
-    onset = read_image(clip.frames[clip.onset], clip.clip_id)
-    _require_inside(how, onset, clip)
-    transform, note = align(onset, how)
-    neutral = crop(onset, transform, settings.flow_size)
-    views: dict[int, tuple[Image, NDArray[np.int8]]] = {}
+    if clip.flow is None:
+        return _pictured(clip, settings, how, None)
+    given = flow_view(clip.flow, flow_positions(clip, clip.flow, settings), settings, clip.clip_id)
+    return _pictured(clip, settings, how, given) if clip.pictured else ClipArrays(None, given, None)
+
+
+def _pictured(clip: Clip, settings: Preprocess, how: Face, given: NDArray[np.int8] | None) -> ClipArrays:
+    """The arrays of a clip that has frames; flow is measured where none is given."""
     sampled = positions(clip, settings)
-    for position in sampled:
-        if position not in views:
-            face = neutral if position == clip.onset else _face(clip, position, onset, transform, settings)
-            views[position] = _views(neutral, face, settings)
-    rgb = np.stack([views[position][0] for position in sampled], axis=1)
-    flow = np.stack([views[position][1] for position in sampled], axis=1)
-    return ClipArrays(rgb, flow, note)
+    rgb: dict[int, Image] = {}
+    flow: dict[int, NDArray[np.int8]] = {}
+    with opened(clip) as read:
+        onset = read(clip.onset)
+        _require_inside(how, onset, clip)
+        transform, note = align(onset, how)
+        neutral = crop(onset, transform, settings.flow_size)
+        for position in dict.fromkeys(sampled):
+            face = neutral
+            if position != clip.onset:
+                face = _face(clip, position, read(position), onset, transform, settings)
+            rgb[position] = _small(face, settings.size)
+            if given is None:
+                flow[position] = _motion(neutral, face, settings)
+    motion = np.stack([flow[position] for position in sampled], axis=1) if given is None else given
+    return ClipArrays(np.stack([rgb[position] for position in sampled], axis=1), motion, note)
 
 
 def _require_inside(how: Face, onset: Image, clip: Clip) -> None:
@@ -65,28 +80,32 @@ def _require_inside(how: Face, onset: Image, clip: Clip) -> None:
         )
 
 
-def _face(clip: Clip, position: int, onset: Image, transform: Transform, settings: Preprocess) -> Image:
-    path = clip.frames[position]
-    image = read_image(path, clip.clip_id)
+def _face(
+    clip: Clip, position: int, image: Image, onset: Image, transform: Transform, settings: Preprocess
+) -> Image:
     if image.shape != onset.shape:
         raise DataError(
             f"All frames of clip {clip.clip_id} have one size",
-            received=f"{path}: {image.shape[1]}×{image.shape[0]}, onset frame {onset.shape[1]}×{onset.shape[0]}",
+            received=f"{source(clip, position)}: {image.shape[1]}×{image.shape[0]}, "
+            f"onset frame {onset.shape[1]}×{onset.shape[0]}",
             fix="copy the clip again from the database",
         )
     return crop(image, transform, settings.flow_size)
 
 
-def _views(neutral: Image, face: Image, settings: Preprocess) -> tuple[Image, NDArray[np.int8]]:
-    """RGB uint8 [3, H, W] of a crop, and its motion since the neutral crop, int8 [3, H, W]."""
-    size = settings.size
+def _small(face: Image, size: int) -> Image:
+    """RGB uint8 [3, size, size] of a crop."""
     small = cv2.cvtColor(cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+    return np.moveaxis(np.asarray(small, dtype=np.uint8), -1, 0)
+
+
+def _motion(neutral: Image, face: Image, settings: Preprocess) -> NDArray[np.int8]:
+    """Motion of a crop since the neutral crop, int8 [3, H, W]."""
+    size = settings.size
     if face is neutral:
-        motion = np.zeros((3, size, size), dtype=np.int8)
-    else:
-        measured = features(optical_flow(_grey(neutral), _grey(face)), size, settings.face_size)
-        motion = quantise(measured, settings.flow_scale, settings.strain_scale)
-    return np.moveaxis(np.asarray(small, dtype=np.uint8), -1, 0), motion
+        return np.zeros((3, size, size), dtype=np.int8)
+    measured = features(optical_flow(_grey(neutral), _grey(face)), size, settings.face_size)
+    return quantise(measured, settings.flow_scale, settings.strain_scale)
 
 
 def _grey(image: Image) -> Image:

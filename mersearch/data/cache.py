@@ -1,6 +1,6 @@
 """Preparing databases for training: each becomes one folder of arrays that are read as memory maps.
 
-    <root>/<key>/rgb.npy      uint8 [N, 3, T, H, W]
+    <root>/<key>/rgb.npy      uint8 [N, 3, T, H, W]; not there where the clips are only flow
                  flow.npy     int8 [N, 3, T, H, W]
                  index.json   ids, labels, parameters, provenance; there once the cache is complete
                  done.jsonl   one line per finished clip

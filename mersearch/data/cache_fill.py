@@ -57,15 +57,15 @@ def fill(plan: CachePlan, workers: int, progress: Callable[[int], None]) -> None
 
 def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:
     index, total = plan.index, len(plan.clips)
-    if complete(plan.folder, index.shape):
+    if complete(plan.folder, index):
         _keep_current(plan)
         return report(total)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _locked(plan.folder / "lock"):
-        if complete(plan.folder, index.shape):
+        if complete(plan.folder, index):
             return report(total)
         (plan.folder / INDEX).unlink(missing_ok=True)
-        rows = Rows(plan.folder, index.shape, [entry.content for entry in index.entries])
+        rows = Rows(plan.folder, index)
         with contextlib.closing(rows):
             _compute(plan, rows, workers, report)
             rows.flush()
@@ -89,7 +89,7 @@ def _compute(plan: CachePlan, rows: Rows, workers: int, report: Callable[[int], 
     missing = [row for row in range(len(plan.clips)) if row not in rows.finished]
     with contextlib.closing(computed(plan, missing, workers)) as results:
         for row, arrays in results:
-            rows.add(row, plan.clips[row].clip_id, (arrays.rgb, arrays.flow), arrays.note)
+            rows.add(row, arrays)
             report(len(rows.finished))
 
 

@@ -10,13 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mersearch.data.table import Kind, Note
+import numpy as np
+
+from mersearch.data.table import Kind, Note, View
 from mersearch.errors import DataError
 from mersearch.seeds import digest
 
 INDEX = "index.json"
 LAYOUT = 1
 """Version of the files of a cache."""
+ARRAYS: Mapping[View, tuple[str, np.dtype[Any]]] = {
+    "rgb": ("rgb.npy", np.dtype(np.uint8)),
+    "flow": ("flow.npy", np.dtype(np.int8)),
+}
+"""View → file and type of its array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,12 @@ class Index:
     repaired: tuple[Note, ...]
     notes: tuple[Note, ...]
     """Clips whose alignment fell back."""
+    views: tuple[View, ...] = ("rgb", "flow")
+    """The arrays that are there."""
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
-        """Shape of both arrays, [N, 3, T, H, W]."""
+        """Shape of every array, [N, 3, T, H, W]."""
         size = int(self.settings["size"])
         return (len(self.entries), 3, int(self.settings["frames"]), size, size)
 
@@ -104,7 +113,9 @@ def read_index(folder: Path) -> Index:
             name: tuple(Note(**note) for note in values.pop(name))
             for name in ("dropped", "repaired", "notes")
         }
-        return Index(**(values | notes | {"classes": tuple(values["classes"]), "entries": entries}))
+        views = tuple(values.pop("views", ("rgb", "flow")))
+        classes = tuple(values.pop("classes"))
+        return Index(**(values | notes | {"classes": classes, "entries": entries, "views": views}))
     except (KeyError, TypeError) as error:
         raise DataError("The index of a cache has its keys", received=f"{path}: {error}", fix=fix) from error
 

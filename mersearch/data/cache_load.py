@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from mersearch.algorithm import Labels, Shapes
 from mersearch.data.action_units import ACTION_UNITS
-from mersearch.data.cache_index import Index, joint_digest, read_index
-from mersearch.data.cache_rows import FLOW, RGB
+from mersearch.data.cache_index import ARRAYS, Index, joint_digest, read_index
 from mersearch.data.clips import Clips, DataSet
+from mersearch.data.table import View
 from mersearch.errors import DataError
 
 
 def load(micro: Path, macro: Path | None = None) -> DataSet:
     """The data set in one or two folders that `prepare` filled; arrays are read-only memory maps.
+
+    A view that one of the two lacks is left out of both.
 
     Raises:
         DataError: a cache is incomplete or damaged, or the two differ in frames or size.
@@ -30,12 +32,13 @@ def load(micro: Path, macro: Path | None = None) -> DataSet:
             received=" and ".join(f"{index.database} {list(index.shape[1:])}" for index in indexes),
             fix="prepare both with the same settings",
         )
-    clips = [_clips(folder, index) for folder, index in zip(folders, indexes, strict=True)]
+    views = tuple(view for view in ARRAYS if all(view in index.views for index in indexes))
+    clips = [_clips(folder, index, views) for folder, index in zip(folders, indexes, strict=True)]
     _, _, frames, size, _ = indexes[0].shape
     shapes = Shapes(
         frames=frames,
         size=size,
-        views=("rgb", "flow"),
+        views=views,
         emotions=indexes[0].classes,
         macro_emotions=() if macro is None else indexes[1].classes,
         action_units=ACTION_UNITS,
@@ -44,12 +47,12 @@ def load(micro: Path, macro: Path | None = None) -> DataSet:
     return DataSet(clips[0], None if macro is None else clips[1], shapes, joint_digest(indexes))
 
 
-def _clips(folder: Path, index: Index) -> Clips:
+def _clips(folder: Path, index: Index, views: tuple[View, ...]) -> Clips:
     subjects = tuple(sorted({entry.subject for entry in index.entries}))
     return Clips(
         ids=tuple(entry.clip_id for entry in index.entries),
-        rgb=_mapped(folder / RGB, index.shape, np.dtype(np.uint8)),
-        flow=_mapped(folder / FLOW, index.shape, np.dtype(np.int8)),
+        rgb=_mapped(folder, index, "rgb") if "rgb" in views else None,
+        flow=_mapped(folder, index, "flow") if "flow" in views else None,
         labels=_labels(index, subjects),
         subjects=subjects,
     )
@@ -69,7 +72,9 @@ def _labels(index: Index, subjects: tuple[str, ...]) -> Labels:
     )
 
 
-def _mapped(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _mapped(folder: Path, index: Index, view: View) -> NDArray[Any]:
+    name, dtype = ARRAYS[view]
+    path, shape = folder / name, index.shape
     try:
         array = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:

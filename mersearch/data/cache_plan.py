@@ -22,7 +22,17 @@ from mersearch.seeds import digest
 
 CACHE: Final = 1
 """Version of preprocessing: raised, with a line in CHANGELOG, when the same frames become other arrays."""
-CODE: Final = ("align.py", "arrays.py", "flow.py", "frames.py", "haar.py", "images.py")
+CODE: Final = (
+    "align.py",
+    "arrays.py",
+    "flow.py",
+    "flow_maps.py",
+    "frames.py",
+    "haar.py",
+    "images.py",
+    "pictures.py",
+    "videos.py",
+)
 """Modules that decide the bytes of a cache: a change in any of them prepares anew."""
 
 
@@ -83,6 +93,7 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         dropped=database.dropped,
         repaired=database.repaired,
         notes=notes,
+        views=database.views,
     )
     return CachePlan(database.clips, faces, settings, root / key, index)
 

@@ -11,38 +11,39 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mersearch.data.cache_index import INDEX
+from mersearch.data.cache_index import ARRAYS, INDEX, Index
 
-RGB, FLOW, LOG = "rgb.npy", "flow.npy", "done.jsonl"
-Row = tuple[NDArray[np.uint8], NDArray[np.int8]]
+if TYPE_CHECKING:
+    from mersearch.data.arrays import ClipArrays
+
+LOG = "done.jsonl"
 
 
-def complete(folder: Path, shape: tuple[int, ...]) -> bool:
-    """Whether a cache has its index and both arrays in full."""
-    least = math.prod(shape)
-    sizes = [(folder / name).stat().st_size for name in (RGB, FLOW) if (folder / name).is_file()]
-    return (folder / INDEX).is_file() and len(sizes) == 2 and min(sizes) > least
+def complete(folder: Path, index: Index) -> bool:
+    """Whether a cache has its index and the arrays of its views in full."""
+    files = [folder / ARRAYS[view][0] for view in index.views]
+    sizes = [file.stat().st_size for file in files if file.is_file()]
+    return (folder / INDEX).is_file() and len(sizes) == len(files) and min(sizes) > math.prod(index.shape)
 
 
 class Rows:
-    """`rgb.npy`, `flow.npy` and `done.jsonl` of one cache; one writer at a time.
+    """`rgb.npy` (where there are frames), `flow.npy` and `done.jsonl` of one cache; one writer at a time.
 
     Attributes:
         finished: row → note of the clip's alignment (or None), for every finished clip.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], contents: Sequence[str]) -> None:
-        """Open, or create, the arrays [N, …] for clips with these content hashes."""
-        self._contents = contents
-        self._rgb = _Array(folder / RGB, shape, np.dtype(np.uint8))
-        self._flow = _Array(folder / FLOW, shape, np.dtype(np.int8))
+    def __init__(self, folder: Path, index: Index) -> None:
+        """Open, or create, the arrays [N, …] for the clips of an index."""
+        self._entries = index.entries
+        named = [(view, *ARRAYS[view]) for view in index.views]
+        self._arrays = {view: _Array(folder / name, index.shape, dtype) for view, name, dtype in named}
         log = folder / LOG
         kept = [line for line in _lines(log) if self._holds(line)]
         self.finished: dict[int, str | None] = {line["row"]: line["note"] for line in kept}
@@ -51,32 +52,39 @@ class Rows:
         draft.replace(log)
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND)
 
-    def add(self, row: int, clip_id: str, arrays: Row, note: str | None) -> None:
-        """Write both rows of a clip, then its line in the log."""
-        rgb, flow = arrays[0].tobytes(), arrays[1].tobytes()
-        self._rgb.write(row, rgb)
-        self._flow.write(row, flow)
-        content = self._contents[row]
-        line = {"row": row, "clip": clip_id, "content": content, "rows": _hash(rgb, flow), "note": note}
+    def add(self, row: int, arrays: ClipArrays) -> None:
+        """Write the rows of a clip, then its line in the log."""
+        total, entry, note = hashlib.sha256(), self._entries[row], arrays.note
+        for view, array in self._arrays.items():
+            data = getattr(arrays, view).tobytes()
+            array.write(row, data)
+            total.update(data)
+        line = {"row": row, "clip": entry.clip_id, "content": entry.content, "rows": total.hexdigest()}
+        line["note"] = note
         _write_all(self._log, f"{json.dumps(line, ensure_ascii=False)}\n".encode(), None)
         self.finished[row] = note
 
     def flush(self) -> None:
         """Return when everything written is on the disk."""
-        for descriptor in (self._rgb.descriptor, self._flow.descriptor, self._log):
+        for descriptor in self._descriptors():
             os.fsync(descriptor)
 
     def close(self) -> None:
         """Release the files."""
-        for descriptor in (self._rgb.descriptor, self._flow.descriptor, self._log):
+        for descriptor in self._descriptors():
             os.close(descriptor)
+
+    def _descriptors(self) -> tuple[int, ...]:
+        return (*(array.descriptor for array in self._arrays.values()), self._log)
 
     def _holds(self, line: Mapping[str, Any]) -> bool:
         row = line.get("row")
-        if not isinstance(row, int) or not 0 <= row < len(self._contents) or "note" not in line:
+        if not isinstance(row, int) or not 0 <= row < len(self._entries) or "note" not in line:
             return False
-        written = _hash(self._rgb.read(row), self._flow.read(row))
-        return line.get("content") == self._contents[row] and line.get("rows") == written
+        total = hashlib.sha256()
+        for array in self._arrays.values():
+            total.update(array.read(row))
+        return line.get("content") == self._entries[row].content and line.get("rows") == total.hexdigest()
 
 
 class _Array:
@@ -108,10 +116,6 @@ def _write_all(descriptor: int, data: bytes, position: int | None) -> None:
         count = os.write(descriptor, rest) if position is None else os.pwrite(descriptor, rest, position)
         rest = rest[count:]
         position = None if position is None else position + count
-
-
-def _hash(rgb: bytes, flow: bytes) -> str:
-    return hashlib.sha256(rgb + flow).hexdigest()
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:

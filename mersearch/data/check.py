@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mersearch.data.files import grouped, image_size
+from mersearch.data.files import grouped
+from mersearch.data.flow_maps import require_numbers
 from mersearch.data.given import read_given
-from mersearch.data.table import Database
+from mersearch.data.pictures import clip_size
+from mersearch.data.table import Clip, Database
 
 WIDTH = 80
 """Columns of a line of text."""
@@ -45,6 +47,10 @@ class Check:
     aligned: bool
     label_hash: str
     warnings: tuple[str, ...]
+    flow: tuple[int, ...] = ()
+    """Maps of flow per clip that were computed elsewhere, every number that occurs; empty where there are none."""
+    pictured: bool = True
+    """Whether there are frames, not only flow."""
     synthetic: bool = False
     """Written by mersearch: there is no published count to compare with."""
     parts: tuple[Check, ...] = ()
@@ -59,6 +65,9 @@ def check_given(database: str, given: Sequence[str], labels: str | None = None) 
         DataError, Several: a database cannot be read, or a first frame cannot be decoded.
     """
     found = read_given(database, given, labels)
+    for clip in found.database.clips:
+        if clip.flow is not None:
+            require_numbers(clip.flow, clip.clip_id)
     sizes = frame_sizes(found.database)
     parts = tuple(
         check(
@@ -86,13 +95,13 @@ def _unpublished(database: Database, synthetic: bool) -> Database:
 
 
 def frame_sizes(database: Database) -> dict[str, tuple[int, int]]:
-    """Width and height of the first frame of every clip, by clip id."""
-    return {clip.clip_id: image_size(clip.frames[0], clip.clip_id) for clip in database.clips}
+    """Width and height of the first frame (without frames: of the first map of flow) of every clip, by clip id."""
+    return {clip.clip_id: clip_size(clip) for clip in database.clips}
 
 
 def check(database: Database, sizes: Mapping[str, tuple[int, int]]) -> Check:
     """The facts, and a warning for everything that a user should look at."""
-    lengths = sorted(len(clip.frames) for clip in database.clips)
+    lengths = sorted(_length(clip) for clip in database.clips)
     per_subject = Counter(clip.subject for clip in database.clips).values()
     expected = database.expected or {}
     return Check(
@@ -109,6 +118,8 @@ def check(database: Database, sizes: Mapping[str, tuple[int, int]]) -> Check:
         clips_per_subject=(min(per_subject, default=0), max(per_subject, default=0)),
         without_action_units=sum(clip.action_units is None for clip in database.clips),
         aligned=database.aligned,
+        flow=tuple(sorted({clip.flow.length for clip in database.clips if clip.flow is not None})),
+        pictured="rgb" in database.views,
         label_hash=database.label_hash,
         warnings=tuple(_warnings(database)),
     )
@@ -123,7 +134,8 @@ def lines(facts: Check) -> tuple[str, ...]:
         *_class_table(facts),
         "",
         *(line for part in facts.parts for line in _described(part.database, _part(part))),
-        *_described("frames", _frames(facts)),
+        *_described("frames", _frames(facts) if facts.pictured else "none: flow is all there is"),
+        *(_described("flow", _flow(facts)) if facts.flow else ()),
         *_described("subjects", "{} to {} clips each".format(*facts.clips_per_subject)),
         *_described("units", _action_units(facts)),
         *_described("labels", f"SHA-256 {facts.label_hash[:16]}…"),
@@ -146,7 +158,7 @@ def _warnings(database: Database) -> Iterator[str]:
         yield f"clips found differ from the published label file (marked !): {', '.join(differing)}"
     if database.clips and database.clips[0].kind == "micro":
         yield from _fold_warnings(database)
-    if stills := sum(len(clip.frames) == 1 for clip in database.clips):
+    if stills := sum(_length(clip) == 1 and clip.flow is None for clip in database.clips):
         yield f"{stills} clips of one frame have no motion: their flow is zero"
 
 
@@ -172,7 +184,8 @@ def _class_table(facts: Check) -> list[str]:
 
 def _part(facts: Check) -> str:
     counts = ", ".join(f"{name} {found}" for name, (found, _) in facts.classes.items())
-    return f"{facts.clips} clips of {facts.subjects} subjects ({counts}); {_kind(facts)}"
+    seen = _kind(facts) if facts.pictured else "flow is all there is"
+    return f"{facts.clips} clips of {facts.subjects} subjects ({counts}); {seen}"
 
 
 def _kind(facts: Check) -> str:
@@ -181,12 +194,29 @@ def _kind(facts: Check) -> str:
     return "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
 
 
-def _frames(facts: Check) -> str:
-    sizes = ", ".join(f"{width}×{height} ({count} clips)" for width, height, count in facts.sizes[:3])
+def _length(clip: Clip) -> int:
+    """Frames, or maps of a clip that has no frames."""
+    return clip.offset - clip.onset + 1 if clip.pictured else clip.offset
+
+
+def _sizes(facts: Check) -> str:
     more = f", {len(facts.sizes) - 3} more sizes" if len(facts.sizes) > 3 else ""
-    rate = ", ".join(f"{fps:g}" for fps in facts.fps)
+    shown = ", ".join(f"{width}×{height} ({count} clips)" for width, height, count in facts.sizes[:3])
+    return f"{shown}{more}"
+
+
+def _flow(facts: Check) -> str:
+    fewest, most = min(facts.flow), max(facts.flow)
+    maps = f"{fewest} map{'s' if fewest > 1 else ''}" if fewest == most else f"{fewest} to {most} maps"
+    sizes = "" if facts.pictured else f"; {_sizes(facts)}"
+    return f"given, not computed: {maps} per clip{sizes}"
+
+
+def _frames(facts: Check) -> str:
+    rates = [f"{fps:g}" for fps in facts.fps if fps] or ["an unknown number"]
+    rate = ", ".join(rates)
     fewest, median, most = facts.frames
-    return f"{_kind(facts)}; {sizes}{more}; {rate} per second; {fewest} to {most} per clip, median {median}"
+    return f"{_kind(facts)}; {_sizes(facts)}; {rate} per second; {fewest} to {most} per clip, median {median}"
 
 
 def _action_units(facts: Check) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mersearch.data.labels import label_sets
-from mersearch.data.readers import MICRO, known_micro, read_micro
+from mersearch.data.readers import ANY, MICRO, known_micro, read_micro
 from mersearch.data.table import Database
 from mersearch.errors import ConfigError, DataError, MersearchError, raise_all
 from mersearch.seeds import digest
@@ -43,7 +43,7 @@ def require_common(roots: Mapping[str, Path], labels: str) -> None:
     """Raise where a database is unknown or lacks the label set; the message says which ones have it."""
     names = [known_micro(name) for name in sorted(roots)]
     wanted = labels.strip().lower()
-    lacking = [name for name in names if wanted not in label_sets(name)]
+    lacking = [name for name in names if name != ANY and wanted not in label_sets(name)]
     if lacking:
         having = [name for name in sorted(MICRO) if wanted in label_sets(name)]
         raise ConfigError(

@@ -19,10 +19,10 @@ from mersearch.data.align import Face, Image, align, crop
 from mersearch.data.faces import faces_of
 from mersearch.data.flow import Floats, features, optical_flow
 from mersearch.data.given import Given
-from mersearch.data.images import read_image
+from mersearch.data.pictures import opened
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Clip, Database
-from mersearch.errors import ConfigError
+from mersearch.errors import ConfigError, DataError
 
 LONGEST = 320
 """Pixels of the longer side of a whole frame on the sheet."""
@@ -105,11 +105,13 @@ def contact_sheet(
 
     Raises:
         ConfigError: no clip is asked for.
-        DataError: a frame or a landmark file cannot be read.
+        DataError: there are no frames, or a frame or a landmark file cannot be read.
     """
     if clips < 1:
         raise ConfigError("a contact sheet shows at least one clip of a class", received=str(clips))
     database = given.database
+    if "rgb" not in database.views:
+        raise DataError("a contact sheet shows frames", received=f"{database.name}: clips of flow only")
     chosen = {
         name: _chosen([c for c in database.clips if c.emotion == name], clips) for name in database.classes
     }
@@ -155,9 +157,10 @@ def _only(database: Database, ids: set[str]) -> Database:
 
 
 def _panel(clip: Clip, face: Face, settings: Preprocess, missing: str) -> Panel:
-    first = read_image(clip.frames[clip.onset], clip.clip_id)
+    with opened(clip) as read:
+        first = read(clip.onset)
+        last = first if clip.apex == clip.onset else read(clip.apex)
     transform, note = align(first, face)
-    last = read_image(clip.frames[clip.apex], clip.clip_id)
     neutral, peak = (crop(image, transform, settings.flow_size) for image in (first, last))
     grey = [cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8) for image in (neutral, peak)]
     motion = features(optical_flow(*grey), min(SIZE // 2, settings.flow_size), settings.face_size)[:2]

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mersearch.data.table import Clip
 from mersearch.errors import DataError
@@ -28,19 +29,32 @@ class FrameHashes:
         self._changed = False
 
     def clip(self, clip: Clip, positions: Sequence[int]) -> str:
-        """Hash of the contents of some frames of a clip, in this order.
+        """Hash of the contents of some frames of a clip, in this order; with flow that was computed elsewhere.
 
         Raises:
             DataError: a frame is missing or cannot be read; names the clip and the file.
         """
         try:
-            return digest([self._frame(clip.frames[position]) for position in positions])
+            return digest(self._contents(clip, positions))
         except OSError as error:
             raise DataError(
                 f"Every frame of clip {clip.clip_id} can be read",
                 received=f"{error.filename}: {error.strerror}",
                 fix="restore the file or its permissions",
             ) from error
+
+    def _contents(self, clip: Clip, positions: Sequence[int]) -> list[Any]:
+        contents: list[Any] = []
+        if clip.video is not None:
+            video = clip.video
+            contents = ["video", self._frame(video.path), video.first, *positions]
+        elif clip.frames:
+            contents = [self._frame(clip.frames[position]) for position in positions]
+        if clip.flow is not None:
+            maps = clip.flow
+            about = [maps.length, maps.apex, maps.scale, maps.strain_scale]
+            contents += ["flow", *about, *(self._frame(path) for path in maps.files)]
+        return contents
 
     def save(self) -> None:
         """Write what is remembered, if anything is new."""

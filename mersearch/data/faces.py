@@ -17,6 +17,8 @@ INSTEAD: dict[Method, str] = {"haar": "a face is searched", "none": "the whole f
 def faces_of(database: Database, settings: Preprocess) -> tuple[tuple[Face, ...], tuple[Note, ...]]:
     """One per clip, in their order, and a note for every clip whose landmark file is missing.
 
+    A clip that is only flow has no face to be found.
+
     Raises:
         DataError: `align: landmarks` and a clip has no landmark file; or one of them is wrong.
     """
@@ -35,6 +37,8 @@ def faces_of(database: Database, settings: Preprocess) -> tuple[tuple[Face, ...]
 
 
 def _face(clip: Clip, method: Method, landmarks: str | None, notes: list[Note]) -> Face:
+    if not clip.pictured:
+        return "none"
     folder = Path(landmarks).expanduser() if landmarks else None
     file = landmark_file(folder, clip.clip_id) if folder else None
     if file is not None:

@@ -30,8 +30,8 @@ ABOUT = "truth/about.json"
 
 
 def is_synthetic(root: Path) -> bool:
-    """Whether mersearch wrote this database."""
-    return (root / ABOUT).is_file()
+    """Whether mersearch wrote this database; of a file, the folder that it lies in."""
+    return ((root.parent if root.is_file() else root) / ABOUT).is_file()
 
 
 def open_root(root: Path, title: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mersearch.data.preprocess import Preprocess
-from mersearch.data.table import Clip
+from mersearch.data.table import Clip, FlowMaps, Kind
 
 
 def positions(clip: Clip, settings: Preprocess) -> tuple[int, ...]:
@@ -17,13 +17,22 @@ def positions(clip: Clip, settings: Preprocess) -> tuple[int, ...]:
     `macro_fraction` of the way to the apex (the peak), at least one frame after the onset where there is one.
     T = 1 gives the apex of a micro clip, and b of a macro clip.
     """
-    last = clip.offset if clip.kind == "micro" else _macro_end(clip, settings.macro_fraction)
+    return _sampled(clip.onset, clip.apex, clip.offset, clip.kind, settings)
+
+
+def flow_positions(clip: Clip, maps: FlowMaps, settings: Preprocess) -> tuple[int, ...]:
+    """The same for the maps of a clip: 0 is the onset, which did not move, and n the n-th map."""
+    return _sampled(0, maps.apex, maps.length, clip.kind, settings)
+
+
+def _sampled(onset: int, apex: int, offset: int, kind: Kind, settings: Preprocess) -> tuple[int, ...]:
+    last = offset if kind == "micro" else _macro_end(onset, apex, settings.macro_fraction)
     if settings.frames == 1:
-        return (clip.apex if clip.kind == "micro" else last,)
-    step = (last - clip.onset) / (settings.frames - 1)
-    return tuple(math.floor(clip.onset + index * step + 0.5) for index in range(settings.frames))
+        return (apex if kind == "micro" else last,)
+    step = (last - onset) / (settings.frames - 1)
+    return tuple(math.floor(onset + index * step + 0.5) for index in range(settings.frames))
 
 
-def _macro_end(clip: Clip, fraction: float) -> int:
-    end = math.floor(clip.onset + fraction * (clip.apex - clip.onset) + 0.5)
-    return min(max(end, clip.onset + 1), clip.apex)
+def _macro_end(onset: int, apex: int, fraction: float) -> int:
+    end = math.floor(onset + fraction * (apex - onset) + 0.5)
+    return min(max(end, onset + 1), apex)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mersearch.data.composite import read_composite
 from mersearch.data.files import is_synthetic
-from mersearch.data.labels import label_sets, shared_label_sets
-from mersearch.data.readers import MACRO, known_reader, read_macro, read_micro
+from mersearch.data.labels import DERIVED, label_sets, shared_label_sets
+from mersearch.data.readers import ANY, MACRO, known_reader, read_macro, read_micro
 from mersearch.data.table import COMPOSITE, Database
 from mersearch.errors import ConfigError
 
@@ -58,7 +58,7 @@ def read_given(database: str, given: Sequence[str], labels: str | None = None) -
     root = Path(given[0]).expanduser()
     if known_reader(database) in MACRO:
         return Given(read_macro(database, root), "", _synthetic({database: root}))
-    wanted = labels or label_sets(database)[0]
+    wanted = labels or (DERIVED if database == ANY else label_sets(database)[0])
     return Given(read_micro(database, root, wanted), wanted, _synthetic({database: root}))
 
 

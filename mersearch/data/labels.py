@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Literal
 
@@ -90,6 +90,45 @@ def label_set(name: str, database: str | None = None) -> LabelSet:
         expected={label: entry["expected"][label] for label in entry["classes"]},
         dropped=dict(entry.get("drops", {})),
         aliases=dict(_read("label_sets.yaml")[owner]["aliases"]),
+    )
+
+
+DERIVED = "derived"
+"""The label set of a manifest that has the classes which it holds."""
+
+
+def derived(emotions: Iterable[str]) -> LabelSet:
+    """The label set whose classes are these emotions in any case, in alphabetical order."""
+    classes = sorted({emotion.strip().lower() for emotion in emotions} - {""})
+    return LabelSet(DERIVED, "the manifest", {name: name for name in classes}, tuple(classes), {}, {}, {})
+
+
+def shared_label_set(name: str, database: str = "") -> LabelSet:
+    """A label set by its name alone, for clips that may be of any database.
+
+    Of several databases that have it, `database` decides if it is one of them; else their classes are taken
+    together, and one that some of them score and others drop is scored.
+
+    Raises:
+        DataError: there is none; the message lists the valid names.
+    """
+    wanted = name.strip().lower()
+    owners = [owner for owner, found in _entries() if found == wanted]
+    if database in owners:
+        return replace(label_set(wanted, database), expected={}, dropped={})
+    if not owners:
+        names = ", ".join((DERIVED, *label_sets()))
+        fix = "set data.labels to one of these names"
+        raise DataError(f"a label set of a manifest is one of: {names}", received=repr(name), fix=fix)
+    sets = [label_set(wanted, owner) for owner in owners]
+    mapping: dict[str, str | None] = {}
+    aliases: dict[str, str] = {}
+    for one in sets:
+        mapping |= {word: to for word, to in one.mapping.items() if to is not None or word not in mapping}
+        aliases |= one.aliases
+    aliases = {word: to for word, to in aliases.items() if word not in mapping}
+    return replace(
+        sets[0], database="the manifest", mapping=mapping, aliases=aliases, expected={}, dropped={}
     )
 
 

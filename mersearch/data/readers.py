@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mersearch.data import casme2, ckplus, mmew, mmew_macro, samm, smic
+from mersearch.data import casme2, ckplus, manifest, mmew, mmew_macro, samm, smic
 from mersearch.data.labels import LabelSet, label_set
 from mersearch.data.table import Database
 from mersearch.errors import DataError
@@ -18,6 +18,8 @@ MICRO: dict[str, Callable[[Path, LabelSet], Database]] = {
 """Databases of micro-expressions, read with a label set."""
 MACRO: dict[str, Callable[[Path], Database]] = {reader.NAME: reader.read for reader in (ckplus, mmew_macro)}
 """Databases of macro-expressions, with classes of their own."""
+ANY = manifest.NAME
+"""The reader that takes either kind, from a table."""
 
 
 def read_micro(database: str, root: Path, labels: str) -> Database:
@@ -26,6 +28,9 @@ def read_micro(database: str, root: Path, labels: str) -> Database:
     Raises:
         DataError: no such reader or label set, or the database breaks a rule.
     """
+    if database == ANY:
+        with _readable(root):
+            return manifest.read(Path(root), labels)
     reader = MICRO[known_micro(database)]
     chosen = label_set(labels, database)
     with _readable(root):
@@ -38,7 +43,7 @@ def read_macro(name: str, root: Path) -> Database:
     Raises:
         DataError: no such reader, or the database breaks a rule.
     """
-    reader = MACRO[_known("macro-expression database", name, MACRO)]
+    reader = (MACRO | {ANY: manifest.read_macro})[_known("macro-expression database", name, (*MACRO, ANY))]
     with _readable(root):
         return reader(Path(root))
 
@@ -58,12 +63,12 @@ def _readable(root: Path) -> Iterator[None]:
 
 def known_micro(name: str) -> str:
     """`name`, which is a reader of micro-expressions; DataError with all of them otherwise."""
-    return _known("micro-expression database", name, MICRO)
+    return _known("micro-expression database", name, (*MICRO, ANY))
 
 
 def known_reader(name: str) -> str:
     """`name`, which is a reader of either kind; DataError with all of them otherwise."""
-    return _known("database", name, (*MICRO, *MACRO))
+    return _known("database", name, (*MICRO, *MACRO, ANY))
 
 
 def _known(what: str, name: str, valid: Iterable[str]) -> str:

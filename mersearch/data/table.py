@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["micro", "macro"]
+View = Literal["rgb", "flow"]
 COMPOSITE = "composite"
 """What stands for several databases together where the name of a reader is asked for."""
 
@@ -16,6 +17,37 @@ def database_of(name: str) -> str:
     """The database that a subject or clip is named after; empty for a name without one."""
     head, slash, _ = name.partition("/")
     return head if slash else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """The part of a video file that a clip is."""
+
+    path: Path
+    first: int
+    """Frames of the file before the clip."""
+    length: int
+    """Frames of the clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMaps:
+    """Flow that was computed elsewhere: K maps from the onset to K later instants, evenly spread over the clip."""
+
+    files: tuple[Path, ...]
+    """A picture or an array of one map each; or one array of all of them."""
+    length: int
+    """K."""
+    apex: int
+    """Number of the map that shows the strongest motion, 1…K."""
+    side: int
+    """The longer side of the first map, in pixels."""
+    scale: float | None
+    """The u and v that count as the largest; None for 8-bit files, whose range is the scale."""
+    strain_scale: float | None
+    """The same for strain; None = by `scale`."""
+    where: str
+    """Where it is named, for messages: `line 7 of clips.csv`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +69,17 @@ class Clip:
     """FACS numbers, sorted; None where the database gives none for this clip."""
     fps: float
     frames: tuple[Path, ...]
-    """In numeric order, onset…offset included."""
+    """In numeric order, onset…offset included; empty where the clip is a video or only flow."""
     kind: Kind
+    video: Video | None = None
+    """Where the frames are in a video file."""
+    flow: FlowMaps | None = None
+    """Flow that need not be computed. Of a clip that has nothing else, onset…offset are 0…K."""
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there are frames, in files of their own or in a video."""
+        return bool(self.frames) or self.video is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +115,11 @@ class Database:
     def sources(self) -> tuple[Database, ...]:
         """The databases of a composite, or this one."""
         return self.parts or (self,)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What there is to see of every clip; flow is computed where it is not given."""
+        return ("rgb", "flow") if all(clip.pictured for clip in self.clips) else ("flow",)
 
     @property
     def subjects(self) -> tuple[str, ...]:

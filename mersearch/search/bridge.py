@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from mersearch.errors import ClusterError, Interrupted, Stopped
+from mersearch.errors import ClusterError, Interrupted, Stopped, TimeUp
 from mersearch.search.events import Events
 from mersearch.search.session import Proposal, Session
 from mersearch.search.worker import Report
@@ -72,6 +72,11 @@ class Bridge:
             self._changed()
             return proposal
 
+    @property
+    def waits(self) -> bool:
+        """Whether there may be a next trial later although there is none now."""
+        return self._session.waits
+
     def report(self, trial: int, report: Report) -> bool:
         """Store what a worker sent; whether the trial goes on."""
         with self._leaving():
@@ -129,6 +134,11 @@ class Bridge:
                     "Ray ended under the search; everything finished is kept",
                     received=f"its {name} is gone, killed or out of memory",
                     fix=f"go on with: mersearch resume {self._run}",
+                )
+            if self._session.late:
+                raise TimeUp(
+                    "the time budget is used up; everything finished is kept",
+                    fix=f"mersearch resume {self._run} goes on",
                 )
             self._watcher.update(self._progress)
 

@@ -11,10 +11,10 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mersearch.search.study import frozen
+from mersearch.front import fold_cost
+from mersearch.search.study import directions, frozen, objectives
 from mersearch.space import Space
 from mersearch.store import RunState, Trial
 from mersearch.store.files import failure, replace
@@ -34,12 +34,14 @@ class Journal:
     Every method raises Interrupted where the disk is full and RunError where the file is not writable.
     """
 
-    def __init__(self, path: Path, name: str, state: RunState, space: Space, metric: str) -> None:
+    def __init__(
+        self, path: Path, name: str, state: RunState, space: Space, metric: str, second: str = "none"
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._path, self._space, self._metric = path, space, metric
+        self._path, self._space, self._metric, self._second = path, space, metric, second
         lines = _Lines()
         storage = JournalStorage(lines)
-        study = storage.create_new_study([StudyDirection.MAXIMIZE], name)
+        study = storage.create_new_study(directions(second), name)
         for trial in state.trials.values():
             storage.create_new_trial(study, self._template(trial))
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)
@@ -57,20 +59,18 @@ class Journal:
     def advanced(self, trial: Trial, before: int) -> None:
         """The pooled score after each fold that was finished since `before`."""
         try:
-            for folds, value in _partial(trial, self._metric, before).items():
+            for folds, value in self._partial(trial, before).items():
                 self._storage.set_trial_intermediate_value(self._id(trial), folds, value)
         except OSError as error:
             raise failure(error, self._path, self._path.parent) from error
 
     def ended(self, trial: Trial, state: State, why: str) -> None:
         """The trial is COMPLETE, PRUNED or FAIL from now on; nothing is read from `trial` but its folds."""
-        value = _value(trial, state, self._metric)
+        values = self._values(trial, state)
         try:
             if why:
                 self._storage.set_trial_user_attr(self._id(trial), "why", why)
-            self._storage.set_trial_state_values(
-                self._id(trial), STATES[state], None if value is None else [value]
-            )
+            self._storage.set_trial_state_values(self._id(trial), STATES[state], values)
         except OSError as error:
             raise failure(error, self._path, self._path.parent) from error
 
@@ -85,10 +85,22 @@ class Journal:
             trial,
             self._space,
             STATES[trial.state],
-            _value(trial, trial.state, self._metric),
-            intermediate_values=_partial(trial, self._metric, 0),
+            self._values(trial, trial.state),
+            intermediate_values=self._partial(trial, 0),
             user_attrs={**beside, **({"why": trial.why} if trial.why else {})},
         )
+
+    def _partial(self, trial: Trial, before: int) -> dict[int, float]:
+        """Number of folds → pooled score on them, for the folds after `before`; none for two objectives."""
+        if self._second != "none":
+            return {}
+        scores = {folds: trial.score(self._metric, folds) for folds in range(before + 1, trial.done + 1)}
+        return {folds: score for folds, score in scores.items() if score is not None}
+
+    def _values(self, trial: Trial, state: State) -> list[float] | None:
+        """Full score of a complete trial, last partial score of a stopped one; and the seconds per fold."""
+        score = trial.score(self._metric) if state in ("complete", "stopped") else None
+        return None if score is None else objectives(score, fold_cost(trial), self._second)
 
 
 class Silent:
@@ -102,17 +114,6 @@ class Silent:
 
     def ended(self, trial: Trial, state: State, why: str) -> None:
         """Nothing."""
-
-
-def _partial(trial: Trial, metric: str, before: int) -> dict[int, float]:
-    """Number of folds → pooled score on them, for the folds after `before`."""
-    scores = {folds: trial.score(metric, folds) for folds in range(before + 1, trial.done + 1)}
-    return {folds: score for folds, score in scores.items() if score is not None}
-
-
-def _value(trial: Trial, state: State, metric: str) -> float | None:
-    """Full score of a complete trial, last partial score of a stopped one."""
-    return trial.score(metric) if state in ("complete", "stopped") else None
 
 
 class _Lines(BaseJournalBackend):

@@ -20,11 +20,11 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
         """There is nothing to set: the session knows its metric."""
         return True
 
-    def suggest(self, _trial_id: str) -> dict[str, Any] | str:
-        """The next trial, or `Searcher.FINISHED`."""
+    def suggest(self, _trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial, `Searcher.FINISHED`, or None to be asked again later."""
         proposal = self._bridge.next_trial()
         if proposal is None:
-            return str(Searcher.FINISHED)
+            return None if self._bridge.waits else str(Searcher.FINISHED)
         return {
             "trial": proposal.trial,
             "parameters": dict(proposal.parameters),

@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 
 from mersearch import seeds
+from mersearch.search.budget import Budget, expected_seconds
+from mersearch.search.history import Scored
 from mersearch.search.journal import Journal, Silent
 from mersearch.search.policy import Policy, Snapshot
 from mersearch.search.study import STARTUP, propose, sampler_seed
@@ -64,11 +66,15 @@ class Session:
         metric: `uf1`, `uar` or `accuracy`.
         policy: which trials are stopped between folds.
         seed: seed of the run.
-        sampler: `tpe` or `random`.
-        startup: scored trials before `tpe` stops drawing at random.
+        sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
+        startup: scored trials before the sampler stops drawing at random.
         slots: trials that run side by side, for the expected time.
         points: values of the first trials, one mapping each.
-        clock: seconds since 1970, for display.
+        second: `seconds` to trade the metric for compute time per fold too.
+        history: points of the space that an earlier run has scored, which the sampler knows too.
+        budget: what ends the search before its trials are through.
+        deadline: on the clock, when no fold is waited for any more; None = whenever.
+        clock: seconds since 1970, for display and for the deadline.
 
     Every method that writes raises what `RunWriter` raises.
     """
@@ -86,16 +92,24 @@ class Session:
         startup: int = STARTUP,
         slots: int = 1,
         points: Sequence[Mapping[str, Value]] = (),
+        second: str = "none",
+        history: Sequence[Scored] = (),
+        budget: Budget | None = None,
+        deadline: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._writer, self._state = writer, writer.state
         self._space, self._trials, self._metric, self._policy = space, trials, metric, policy
         self._seed, self._sampler, self._startup = seed, sampler, startup
         self._slots, self._points, self._clock = slots, points, clock
+        self._history, self._second = history, second
+        self._budget, self._deadline = budget or Budget(), deadline
         self._adopt = [trial.number for trial in self._state.in_state("running")]
         self._journal: Journal | Silent = Silent()
         if writer.path is not None:
-            self._journal = Journal(writer.path / JOURNAL, writer.path.name, self._state, space, metric)
+            self._journal = Journal(
+                writer.path / JOURNAL, writer.path.name, self._state, space, metric, second
+            )
 
     @property
     def plan(self) -> FoldPlan:
@@ -107,14 +121,35 @@ class Session:
         """Whether the space has no further configuration; stored once `next_trial` has looked for one in vain."""
         return self._state.exhausted
 
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._deadline is not None and self._clock() >= self._deadline
+
+    @property
+    def waits(self) -> bool:
+        """Whether a running trial decides if there will be another one, so that None of `next_trial` is not final."""
+        return bool(self._reached()) and bool(self._state.in_state("running"))
+
+    def _reached(self) -> str:
+        return self._budget.reached(self._state, self._trials)
+
+    def _short(self) -> bool:
+        """Whether a trial as ended ones were would not be over before the deadline."""
+        needed = expected_seconds(self._state)
+        return self._deadline is not None and self._clock() + (needed or 0.0) > self._deadline
+
     def next_trial(self) -> Proposal | None:
-        """The lowest unfinished trial of the last driver, else a new one; None when there is none."""
+        """The lowest unfinished trial of the last driver, else a new one; None when there is none.
+
+        None also where a budget does not let a new one begin.
+        """
         while self._adopt:
             trial = self._state.trials[self._adopt.pop(0)]
             if trial.state == "running" and self._judge(trial):
                 return Proposal(trial.number, trial.parameters, trial.done)
         number = len(self._state.trials)
-        if number >= self._trials or self._state.exhausted:
+        if number >= self._trials or self._state.exhausted or self._short() or self._reached():
             return None
         drawn = self._draw(number)
         if drawn is None:
@@ -148,6 +183,8 @@ class Session:
                 sampler="random" if attempt else self._sampler,
                 startup=self._startup,
                 point=point,
+                history=self._history,
+                second=self._second,
             )
             if configuration(parameters) not in known:
                 return parameters, sampler_seed(seed, number)
@@ -183,7 +220,14 @@ class Session:
 
     def progress(self) -> Progress:
         """Where the search stands."""
-        return progress(self._state, metric=self._metric, planned=self._trials, slots=self._slots)
+        return progress(
+            self._state,
+            metric=self._metric,
+            planned=self._trials,
+            slots=self._slots,
+            ended=self._reached(),
+            left=None if self._deadline is None else max(0.0, self._deadline - self._clock()),
+        )
 
     def _judge(self, trial: Trial) -> bool:
         """Make the verdicts that are due, in order; whether the trial goes on."""

@@ -7,7 +7,7 @@ changes no proposal.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,11 +18,15 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch import seeds
-from mersearch.errors import ConfigError
+from mersearch.front import fold_cost
+from mersearch.search.history import Scored
 from mersearch.search.projection import projected_score
+from mersearch.search.quasi import quasi_point
+from mersearch.search.samplers import BLIND, generations, sampler_of
 from mersearch.space import Choice, Dimension, Float, Space, is_active
 from mersearch.store import Parameters, RunState, Trial
 
@@ -45,6 +49,8 @@ def propose(
     sampler: str = "tpe",
     startup: int = STARTUP,
     point: Parameters | None = None,
+    history: Sequence[Scored] = (),
+    second: str = "none",
 ) -> Parameters:
     """Parameter path → value for trial `number`, active parameters only.
 
@@ -54,21 +60,26 @@ def propose(
 
     Args:
         seed: the seed of the run.
-        sampler: `tpe` or `random`.
-        startup: trials with a score before `tpe` stops drawing at random.
+        sampler: `tpe`, `gp`, `nsga2`, `qmc` or `random`.
+        startup: trials with a score before a sampler stops drawing at random.
         point: values that are given, of parameters of the space or of other settings; the rest is drawn.
+        second: `seconds` to trade the metric for compute time per fold too.
+        history: points of the space that an earlier run has scored; they count like trials of this one.
 
     Raises:
-        ConfigError: unknown sampler.
+        ConfigError: unknown sampler, or one that needs what is not installed.
     """
     given = point or {}
+    if sampler == "qmc":
+        return quasi_point(space, number, seed=seed, given=given) | given
     study = optuna.create_study(
         storage=_storage(),
-        sampler=_sampler(sampler, sampler_seed(seed, number), startup),
-        direction="maximize",
+        sampler=sampler_of(sampler, sampler_seed(seed, number), startup),
+        directions=directions(second),
     )
-    if sampler != "random":
-        study.add_trials(seen(state, space, metric))
+    if sampler not in BLIND:
+        earlier = [_earlier(scored, space, second) for scored in history]
+        study.add_trials(generations([*earlier, *seen(state, space, metric, second)], startup))
     asked = study.ask()
     values: Parameters = {}
     for dimension in space.parameters:
@@ -81,20 +92,6 @@ def propose(
 def _storage() -> optuna.storages.InMemoryStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.storages.InMemoryStorage()
-
-
-def _sampler(name: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if name != "tpe":
-        raise ConfigError(
-            "search.sampler must be one of tpe, random", received=name, fix="search.sampler=tpe"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=startup, seed=seed
-        )
 
 
 def _suggest(trial: optuna.Trial, dimension: Dimension) -> bool | int | float | str | None:
@@ -118,12 +115,24 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
-def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, **more: Any) -> FrozenTrial:
+def directions(second: str) -> list[StudyDirection]:
+    """Of the objectives of a study: the metric, and where it is asked for, seconds per fold."""
+    return [StudyDirection.MAXIMIZE, *([StudyDirection.MINIMIZE] if second == "seconds" else [])]
+
+
+def objectives(score: float, seconds: float, second: str) -> list[float]:
+    """The values of a trial, as many as `directions`."""
+    return [score, *([seconds] if second == "seconds" else [])]
+
+
+def frozen(
+    trial: Trial, space: Space, state: TrialState, values: Sequence[float] | None, **more: Any
+) -> FrozenTrial:
     """An Optuna trial with those parameters of ours that are searched; `more` as for `optuna.trial.create_trial`."""
     distributions = {d.path: distribution(d) for d in space.parameters if d.path in trial.parameters}
     params = {path: trial.parameters[path] for path in distributions}
     record = optuna.trial.create_trial(
-        state=state, value=value, params=params, distributions=distributions, **more
+        state=state, values=values, params=params, distributions=distributions, **more
     )
     record.datetime_start = datetime.fromtimestamp(trial.proposed.time)
     if state.is_finished() and trial.ended is not None:
@@ -131,21 +140,33 @@ def frozen(trial: Trial, space: Space, state: TrialState, value: float | None, *
     return record
 
 
-def seen(state: RunState, space: Space, metric: str) -> list[FrozenTrial]:
+def _earlier(scored: Scored, space: Space, second: str) -> FrozenTrial:
+    distributions = {d.path: distribution(d) for d in space.parameters if d.path in scored.parameters}
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE,
+        values=objectives(scored.score, scored.seconds, second),
+        params=dict(scored.parameters),
+        distributions=distributions,
+    )
+
+
+def seen(state: RunState, space: Space, metric: str, second: str = "none") -> list[FrozenTrial]:
     """All trials as the sampler sees them, by number."""
     reference = state.best(metric)
-    return [_seen(trial, reference, space, metric) for trial in state.trials.values()]
+    return [_seen(trial, reference, space, metric, second) for trial in state.trials.values()]
 
 
-def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str) -> FrozenTrial:
+def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str, second: str) -> FrozenTrial:
     """FAIL is left out but keeps its number."""
     if trial.parameters.keys() - set(space.paths):
         return frozen(trial, space, TrialState.FAIL, None)
     if trial.state == "running":
         return frozen(trial, space, TrialState.RUNNING, None)
-    value = None
+    value: float | None = None
     if trial.state == "complete":
         value = trial.score(metric)
     elif trial.state == "stopped":
         value = projected_score(trial, reference, metric)
-    return frozen(trial, space, TrialState.FAIL if value is None else TrialState.COMPLETE, value)
+    if value is None:
+        return frozen(trial, space, TrialState.FAIL, None)
+    return frozen(trial, space, TrialState.COMPLETE, objectives(value, fold_cost(trial), second))

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mersearch.training import DeviceData
 
 
+TOGETHER = "(held out together)"
+"""Name of the subject that several are taken for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a worker sends after a chunk: folds, or what went wrong.
@@ -80,6 +84,7 @@ class Study:
         mode: the numeric mode of the run.
         code: folder that the module of the algorithm was found in, for workers with another path; None where every
             worker finds it.
+        together: subjects that are held out as one, under the name `TOGETHER`.
     """
 
     micro: Path
@@ -89,6 +94,7 @@ class Study:
     config: Config
     mode: Mode
     code: Path | None = None
+    together: tuple[str, ...] = ()
 
     def open(self) -> FoldWorker:
         """Load the data set onto the device of the mode.
@@ -100,6 +106,7 @@ class Study:
         from mersearch import numerics
         from mersearch.data.cache_load import load
         from mersearch.data.folds import folds
+        from mersearch.data.subset import merged, without
         from mersearch.errors import DataError
         from mersearch.training import DeviceData
 
@@ -112,6 +119,9 @@ class Study:
                 received=f"{socket.gethostname()}: {self.micro} holds {dataset.digest[:16]}, not {self.digest[:16]}",
                 fix="put preprocess.cache on a file system that all machines share",
             )
+        dataset = without(dataset, self.config.data.without)
+        if self.together:
+            dataset = merged(dataset, self.together, TOGETHER)
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
         return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, remark_on(self.mode))
 

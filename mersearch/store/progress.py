@@ -34,6 +34,8 @@ class Progress:
         seconds_per_fold: mean compute time.
         remaining: expected seconds to the end with the slots in use; None before the first fold.
         exhausted: whether the space has no configuration beyond these trials, so that no more will come.
+        ended: why a budget lets no more trials come; empty where it does.
+        capped: whether `remaining` is what a time budget leaves, less than what the trials would take.
     """
 
     trials: tuple[TrialProgress, ...]
@@ -44,6 +46,8 @@ class Progress:
     seconds_per_fold: float | None
     remaining: float | None
     exhausted: bool = False
+    ended: str = ""
+    capped: bool = False
 
     def count(self, state: State) -> int:
         """Number of trials in a state."""
@@ -57,24 +61,45 @@ class Progress:
     @property
     def coming(self) -> int:
         """Trials that are still to be proposed."""
-        return 0 if self.exhausted else max(0, self.planned - len(self.trials))
+        return 0 if self.exhausted or self.ended else max(0, self.planned - len(self.trials))
 
     @property
     def shortfall(self) -> str:
         """Why the search ends with fewer trials than planned; empty where it does not."""
-        if not self.exhausted or len(self.trials) >= self.planned:
+        if len(self.trials) >= self.planned:
             return ""
+        if not self.exhausted:
+            return self.ended
         return f"the space has no further configuration: {len(self.trials)} of {self.planned} trials"
 
 
-def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> Progress:
-    """A snapshot; `slots` trials run side by side."""
+def progress(
+    state: RunState,
+    *,
+    metric: str,
+    planned: int,
+    slots: int = 1,
+    ended: str = "",
+    left: float | None = None,
+) -> Progress:
+    """A snapshot.
+
+    Args:
+        state: of the run.
+        metric: `uf1`, `uar` or `accuracy`.
+        planned: trials of the whole search.
+        slots: trials side by side.
+        ended: why a budget lets no more trials come.
+        left: seconds that a time budget leaves.
+    """
     rows = tuple(_row(trial, metric) for trial in state.trials.values())
     seconds = [fold.seconds for trial in state.trials.values() for fold in trial.folds.values()]
     mean = sum(seconds) / len(seconds) if seconds else None
     best = state.best(metric)
     score = best.score(metric) if best else None
-    waiting = 0 if state.exhausted else max(0, planned - len(rows))
+    waiting = 0 if state.exhausted or ended else max(0, planned - len(rows))
+    needed = None if mean is None else mean * _expected_folds(rows, waiting, len(state.plan), slots)
+    capped = needed is not None and left is not None and left < needed
     return Progress(
         rows,
         planned,
@@ -82,8 +107,10 @@ def progress(state: RunState, *, metric: str, planned: int, slots: int = 1) -> P
         sum(row.folds for row in rows),
         (best.number, score) if best and score is not None else None,
         mean,
-        None if mean is None else mean * _expected_folds(rows, waiting, len(state.plan), slots),
+        left if capped else needed,
         state.exhausted,
+        ended,
+        capped,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 
-from mersearch.algorithm import curves
+from mersearch.algorithm import Need, curves
 from mersearch.config import algorithm_class
 from mersearch.data.folds import folds
 from mersearch.testing.comparing import changed
@@ -48,6 +48,17 @@ class OffersContract(Subject):
         for name, change in on.items():
             without = fitted(self.build(data, nested(change)), data, folds(data)[0])
             assert changed(full, without), f"the ablation {name!r} changes nothing"
+
+    def test_what_it_gives_up_for_want_of_data_is_then_not_needed(self) -> None:
+        """`without` gives valid settings, with which `needs` lacks the view or the macro clips."""
+        offered = getattr(algorithm_class(self.algorithm), "without", None)
+        if offered is None:
+            pytest.skip(f"{self.algorithm} gives up nothing for want of data")
+        data = self.data()
+        for need in get_args(Need):
+            change = {path: value for off in offered(need).values() for path, value in off.items()}
+            left = self.build(data, nested(change)).needs()
+            assert not change or need not in left, f"{need} is needed with {change} too"
 
     def test_what_it_shows_of_its_inside_is_per_clip(self) -> None:
         """`inspect` gives a finite number for every clip, and a vector as `feature`."""

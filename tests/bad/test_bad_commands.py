@@ -29,7 +29,10 @@ from tests.bad.inputs import write
         ),
         ("status " + "x" * 300, ("is not a run: File name too long",)),
         ("evaluate space.yaml", ("one configuration is wanted, not a search space", "space.yaml searches 1")),
-        ("resume done run.seed=1", ("only search.trials and search.concurrency may change", "run.seed=1")),
+        (
+            "resume done run.seed=1",
+            ("only search.trials, search.concurrency, search.time_budget,", "run.seed=1"),
+        ),
         (
             "resume done search.trials=many",
             ("command line: search.trials=many: search.trials must be a whole number ≥ 1", "'many'"),

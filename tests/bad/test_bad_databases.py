@@ -93,6 +93,6 @@ def test_10_no_ckplus_where_it_is_needed(refuses: Callable[..., str], place: Pat
         "received: no macro database",
         "set macro=ckplus and macro.root, or algorithm.",
     )
-    refuses("launch", "tiny.yaml", "macro=none", says=told)
+    refuses("launch", "tiny.yaml", "macro=none", "algorithm.quintuplet.macro=true", says=told)
     told = ("the root of CK+ is a folder", f"{place}/gone does not exist", "your copy of CK+")
     refuses("launch", "tiny.yaml", "macro.root=gone", says=told)

@@ -269,13 +269,16 @@ def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> No
 
 def test_the_options_of_a_group_are_listed(write: Write) -> None:
     message = text(write(), "data=casme")
-    assert "did you mean casme2? options of data: casme2, composite, megc2019, mmew, samm" in message
+    assert (
+        "did you mean casme2? options of data: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic"
+        in message
+    )
 
 
 def test_an_unknown_group_in_the_file_is_told(write: Write) -> None:
     message = text(write(head="defaults: [{data: nothing}]\n"))
     assert "mine.yaml: there is no data/nothing" in message
-    assert "options: casme2, composite, megc2019, mmew, samm, smic, synthetic" in message
+    assert "options: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic, synthetic" in message
     assert "mine.yaml: there is no datta/casme2" in text(write(head="defaults: [{datta: casme2}]\n"))
 
 

@@ -17,7 +17,7 @@ from mersearch.space.dimension import show
 
 SPACES = sorted(file.stem for file in shipped_spaces().glob("*.yaml"))
 OF_A_DATABASE = [name for name in SPACES if "_" in name]
-DISTINCT = [name for name in SPACES if not name.endswith(("_samm", "_mmew"))]
+DISTINCT = [name for name in SPACES if not name.endswith(("_samm", "_mmew", "_sdu"))]
 """The others search the space of CASME II, which a test below says."""
 
 
@@ -121,7 +121,7 @@ def test_every_shipped_group_composes(group: str, option: str) -> None:
 @pytest.mark.parametrize("base", ["quintuplet", "disentangle"])
 def test_the_space_of_a_database_is_the_base_space_on_that_database(base: str) -> None:
     general, full = compose(base), compose(base, ["preprocess=full"]).preprocess
-    names = ("casme2", "samm", "mmew")
+    names = ("casme2", "samm", "mmew", "sdu")
     spaces = [compose(f"{base}_{name}", roots(f"{base}_{name}")) for name in names]
     for name, config in zip(names, spaces, strict=True):
         expected = compose(base, [f"data={name}", "data.root=micro"]).data

@@ -252,6 +252,7 @@ def test_annotated_units_are_those_that_move(micro: Path) -> None:
         ({"clips": 1}, "at least one clip"),
         ({"difficulty": 0.0}, "difficulty lies between"),
         ({"size": 50.0}, "size lies between"),
+        ({"habits": -0.1}, "habits lies between 0 and 3"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tmp_path: Path, change: dict[str, object], rule: str) -> None:

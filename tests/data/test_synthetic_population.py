@@ -10,7 +10,7 @@ import pytest
 
 from mersearch.data.synthetic import casme2, ckplus, labels, mmew, population, samm, smic
 from mersearch.data.synthetic.layouts import LAYOUTS
-from mersearch.data.synthetic.plan import Order
+from mersearch.data.synthetic.plan import ClipPlan, Order
 
 LAYOUTS_WITH_CENSUS = {"casme2": casme2, "samm": samm, "mmew": mmew, "smic": smic}
 FIVE = ("happiness", "disgust", "repression", "surprise", "others")
@@ -104,6 +104,20 @@ def test_motion_falls_and_unrest_grows_with_difficulty() -> None:
         assert [u.number for u in a.units] == [u.number for u in b.units]
         assert all(u.amplitude >= v.amplitude for u, v in zip(a.units, b.units, strict=True))
         assert all(u.amplitude <= v.amplitude for u, v in zip(a.incidental, b.incidental, strict=True))
+
+
+def test_a_habit_stays_with_its_person_over_all_clips_and_changes_nothing_else() -> None:
+    plain, habits = (micro_plan(0.0), micro_plan(1.0))
+    assert [dataclasses.replace(clip, habitual=()) for clip in habits] == list(plain)
+    by_person: dict[str, set[tuple[tuple[int, str], ...]]] = {}
+    for clip in habits:
+        by_person.setdefault(clip.subject, set()).add(tuple((u.number, u.side) for u in clip.habitual))
+    assert {len(own) for own in by_person.values()} == {1}
+    assert len({next(iter(own)) for own in by_person.values()}) == len(by_person)
+
+
+def micro_plan(habits: float) -> tuple[ClipPlan, ...]:
+    return casme2.plan(dataclasses.replace(order(6, 0), habits=habits))
 
 
 def test_largest_remainder_is_within_one_of_the_exact_share() -> None:

@@ -16,15 +16,16 @@ import pytest
 import torch
 
 from mersearch.config import compose
-from mersearch.errors import ClusterError, Interrupted, NothingRan
+from mersearch.errors import ClusterError, Interrupted, NothingRan, TimeUp
 from mersearch.numerics import mode_on
+from mersearch.search.budget import Budget
 from mersearch.search.engine import run_search
 from mersearch.search.policy import NoStopping
 from mersearch.search.probe import workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
-from mersearch.store import RunDirectory
+from mersearch.store import RunDirectory, RunState
 from tests.commands import processes
 from tests.jobs import Job, Notebook
 from tests.runs import SPACE, a_run, a_session, an_asha, execute, facts
@@ -123,6 +124,35 @@ def test_workers_that_never_finish_a_chunk_are_the_clusters_fault_and_fail_no_tr
     with pytest.raises(ClusterError, match="trial 0: killed, out of memory or crashed"):
         search(run, Job(run.plan, {0: "die always"}), ray, ONE)
     assert [trial.state for trial in run.read().trials.values()] == ["running"]
+
+
+class OneAtATime(Budget):
+    """Lets the next of three trials begin when the last one is over."""
+
+    def reached(self, state: RunState, planned: int) -> str:
+        return "wait" if state.in_state("running") or len(state.trials) == 3 else ""
+
+
+def test_a_searcher_without_a_trial_now_is_asked_again_and_a_budget_ends_the_search(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "run")
+    notes = search(run, Job(run.plan), ray, policy=NoStopping(), budget=OneAtATime())
+    assert [trial.state for trial in run.read().trials.values()] == ["complete"] * 3
+    assert max(seen.count("running") for seen in notes.seen) == 1
+    assert notes.seen[-1].finished
+
+
+def test_at_the_deadline_the_search_ends_and_goes_on_where_it_was(ray: Cluster, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    now = iter([0.0] * 25)
+    with pytest.raises(TimeUp, match="the time budget is used up"):
+        search(run, Job(run.plan), ray, ONE, trials=2, deadline=1.0, clock=lambda: next(now, 2.0))
+    begun = run.read()
+    assert [trial.state for trial in begun.trials.values()][-1:] in ([], ["running"])
+    search(run, Job(run.plan), ray, ONE, trials=2)
+    assert run.read().in_state("complete")
+    assert not run.read().in_state("running")
 
 
 SCRIPT = """

@@ -74,7 +74,7 @@ def test_a_stopped_trial_is_left_out_before_the_first_complete_one(tmp_path: Pat
     assert left_out == stopped
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc", "random"])
 def test_every_proposal_is_a_point_of_the_space(state: RunState, sampler: str) -> None:
     space = Space(
         (
@@ -152,8 +152,8 @@ def test_sampler_seeds_fit_numpy_and_differ() -> None:
 
 
 def test_an_unknown_sampler_names_the_valid_ones(state: RunState) -> None:
-    with pytest.raises(ConfigError, match="must be one of tpe, random"):
-        drawn(state, 20, sampler="gp")
+    with pytest.raises(ConfigError, match="must be one of tpe, gp, nsga2, qmc, random"):
+        drawn(state, 20, sampler="cma")
 
 
 def test_an_empty_space_proposes_nothing_to_set() -> None:

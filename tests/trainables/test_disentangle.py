@@ -29,6 +29,8 @@ from tests.trainables.clips import (
 )
 from trainables.blocks.augmentation import mirror
 from trainables.disentangle import Disentangle
+from trainables.disentangle.algorithm import standardised
+from trainables.disentangle.idnet import quarters
 from trainables.disentangle.sampling import subject_entropy
 
 ALONE: dict[str, Any] = {"identity": {"enabled": False}}
@@ -122,11 +124,16 @@ def test_stages_follow_the_settings() -> None:
     unstaged = {"train": {"staged": False}}
     assert told(**unstaged, **steps) == [("joint", 7, [("identity", 1), ("critic", 3), ("separate", 1)])]
     assert told(**unstaged, **ALONE) == [("joint", 7, [("separate", 1)])]
-    rates = {"train": {"lr": 0.1}, "identity": {"lr": 0.2}, "information": {"lr": 0.3}}
+    rates = {
+        "emotion": {"lr": 0.4},
+        "train": {"lr": 0.1},
+        "identity": {"lr": 0.2},
+        "information": {"lr": 0.3},
+    }
     found = {(s.name, u.loss): u.optimiser.lr for s, u in updates(disentangle(**rates))}
     assert found == {
         ("identity", "identity"): 0.2,
-        ("emotion", "emotion"): 0.1,
+        ("emotion", "emotion"): 0.4,
         ("critic", "critic"): 0.3,
         ("separate", "critic"): 0.3,
         ("separate", "separate"): 0.1,
@@ -171,7 +178,7 @@ def test_the_picture_of_the_information_term_is_not_augmented(
 ) -> None:
     algorithm = disentangle(augmentation={"shift": 0.3, "brightness": 0.5})
     batch, parameters = batch_for(algorithm, name), doubles(algorithm)
-    plain = algorithm._model.identity(parameters, batch)
+    plain = standardised(algorithm._model.identity(parameters, batch))
     seen: list[tuple[Tensor, Tensor]] = []
     call = algorithm._model.call
 
@@ -229,6 +236,30 @@ def test_the_loss_is_the_weighted_sum_of_its_terms_and_the_information_is_ramped
     usual, _ = loss_of(algorithm, parameters, batch, "emotion")
     _, logs = loss_of(algorithm, parameters, batch, "separate")
     assert float(usual) == pytest.approx(float(logs["classification"]) + 0.7 * float(logs["overlap"]))
+
+
+def test_scaling_or_shifting_a_component_of_the_feature_changes_nothing_that_the_critic_sees() -> None:
+    generator = torch.Generator().manual_seed(0)
+    feature = torch.randn(20, 5, generator=generator, dtype=torch.float64)
+    seen = standardised(feature)
+    assert torch.allclose(seen.mean(0), torch.zeros(5, dtype=torch.float64), atol=1e-12)
+    assert torch.allclose(seen.var(0, correction=0), torch.ones(5, dtype=torch.float64), atol=1e-6)
+    scale = torch.tensor([1e-2, 0.1, 1.0, 10.0, 1e3], dtype=torch.float64)
+    assert torch.allclose(standardised(feature * scale + 3.0), seen, atol=1e-3)
+
+
+def test_a_component_that_is_the_same_for_all_clips_has_a_finite_gradient() -> None:
+    feature = torch.ones(4, 2, requires_grad=True)
+    standardised(feature).square().sum().backward()
+    assert feature.grad is not None
+    assert feature.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 3), (4, 4), (7, 7)])
+def test_quarters_are_the_cells_of_an_adaptive_pooling(h: int, w: int) -> None:
+    x = torch.randn(3, h, w, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 2)
+    assert torch.allclose(quarters(x), pooled.flatten(2))
 
 
 def test_information_below_zero_adds_nothing_and_pushes_nowhere() -> None:

@@ -30,12 +30,14 @@ from trainables.blocks.clips import peak_map
 from trainables.disentangle import information, sampling
 from trainables.disentangle import settings as schema
 from trainables.disentangle.ablations import ablations
-from trainables.disentangle.checks import separates, setting_errors
+from trainables.disentangle.checks import separates, setting_errors, without
 from trainables.disentangle.divergence import overlap
 from trainables.disentangle.model import CRITIC, DROPOUT_SITE, IDNET, MENET, Model
 
 MAP = 14
 """Height and width of the maps that `predict` returns."""
+FLAT = 1e-8
+"""Variance below which a component counts as constant."""
 ABSENT = -1e4
 """Added to the logits of subjects that the fold does not train on: they get no share and no gradient."""
 
@@ -52,6 +54,7 @@ class Disentangle:
     Settings = schema.Settings
     CURVES: ClassVar[tuple[str, ...]] = ("classification", "information", "overlap")
     ablations = staticmethod(ablations)
+    without = staticmethod(without)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))
@@ -69,7 +72,7 @@ class Disentangle:
         train, identity, info = self.settings.train, self.settings.identity, self.settings.information
         schedule = Schedule(train.warmup, train.decay)
         idnet = Update("identity", IDNET, self._optimiser(identity.lr))
-        emotion = Update("emotion", MENET, self._optimiser(train.lr))
+        emotion = Update("emotion", MENET, self._optimiser(self.settings.emotion.lr))
         critic = Update("critic", CRITIC, self._optimiser(info.lr), info.critic_steps)
         alone = Update("critic", CRITIC, self._optimiser(info.lr))
         separate = Update("separate", MENET, self._optimiser(train.lr))
@@ -177,9 +180,8 @@ class Disentangle:
         return loss, logs
 
     def _scores(self, parameters: Parameters, batch: Batch, feature: Tensor) -> Tensor:
-        scores: Tensor = self._model.call(
-            "critic", parameters, feature, self._model.identity(parameters, batch)
-        )
+        identity = self._model.identity(parameters, batch)
+        scores: Tensor = self._model.call("critic", parameters, standardised(feature), standardised(identity))
         return scores
 
     def _existing(self) -> information.Estimator:
@@ -193,6 +195,16 @@ class Disentangle:
         steps = train.steps if train.staged else self.settings.emotion.steps + train.steps
         rise = max(1.0, self.settings.information.ramp * steps)
         return ((step + 1) / rise).clamp(max=1).to(like.dtype)
+
+
+def standardised(feature: Tensor) -> Tensor:
+    """Every component [B] of a feature [B, D] with mean 0 and variance 1 over the batch.
+
+    Information does not change when a component is shifted or scaled, but a critic sees less of a small one: without
+    this, features would hide what they tell by telling it quietly.
+    """
+    centred = feature - feature.mean(0)
+    return centred / centred.square().mean(0).add(FLAT).sqrt()
 
 
 def _at_least_zero(information: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class EmotionSettings:
     """The stage in which MENet learns the emotions alone."""
 
     steps: int = bounded(50, ge=0, doc="Steps of the stage.")
+    lr: float = bounded(1e-2, gt=0, le=1, doc="Learning rate of the stage.")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class TrainSettings:
     staged: bool = bounded(
         True, doc="One stage after the other; false = all losses from the start (ablation)."
     )
-    lr: float = bounded(1e-2, gt=0, le=1, doc="Learning rate of MENet.")
+    lr: float = bounded(1e-2, gt=0, le=1, doc="Learning rate of MENet in the last stage.")
     optimiser: Literal["adamw", "sgd"] = bounded("adamw", doc="AdamW, or SGD with Nesterov momentum.")
     weight_decay: float = bounded(0.01, ge=0, doc="Decoupled weight decay.")
     clip_norm: float = bounded(1.0, ge=0, doc="Largest gradient norm; 0 = no clipping.")

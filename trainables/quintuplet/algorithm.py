@@ -28,7 +28,7 @@ from trainables.blocks.clips import peak_map, resize
 from trainables.quintuplet import hard_types, sampling
 from trainables.quintuplet import settings as schema
 from trainables.quintuplet.ablations import ablations
-from trainables.quintuplet.checks import setting_errors, uses_macro
+from trainables.quintuplet.checks import setting_errors, uses_macro, without
 from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
 from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss
@@ -51,6 +51,7 @@ class Quintuplet:
     Settings = schema.Settings
     CURVES = ("classification",)
     ablations = staticmethod(ablations)
+    without = staticmethod(without)
 
     def __init__(self, settings: schema.Settings, shapes: Shapes) -> None:
         raise_all(setting_errors(settings, shapes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mersearch.algorithm import Shapes
+from mersearch.algorithm import Need, Shapes
 from mersearch.errors import ConfigError, MersearchError
 from trainables.blocks.checks import view_errors
 from trainables.quintuplet.hard_types import table_errors
@@ -13,6 +13,18 @@ def uses_macro(settings: Settings) -> bool:
     """Whether any term of these settings reads macro clips."""
     in_mask = settings.mask.enabled and settings.mask.macro
     return in_mask or (settings.quintuplet.macro and settings.quintuplet.weight > 0)
+
+
+def without(need: Need) -> dict[str, dict[str, bool | str]]:
+    """What goes where the data lack frames or macro clips: name → settings."""
+    found: dict[Need, dict[str, dict[str, bool | str]]] = {
+        "rgb": {"RGB view and contrast of the views": {"views": "flow"}},
+        "macro": {
+            "macro members of the quintuplets": {"quintuplet.macro": False},
+            "macro clips of MNet": {"mask.macro": False},
+        },
+    }
+    return found.get(need, {})
 
 
 def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:

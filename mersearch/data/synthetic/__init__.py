@@ -2,6 +2,7 @@
 
 from mersearch.data.synthetic.label_files import synthesize_labels
 from mersearch.data.synthetic.layouts import LAYOUTS
+from mersearch.data.synthetic.manifest import synthesize_manifest
 from mersearch.data.synthetic.synthesize import synthesize
 
-__all__ = ["LAYOUTS", "synthesize", "synthesize_labels"]
+__all__ = ["LAYOUTS", "synthesize", "synthesize_labels", "synthesize_manifest"]

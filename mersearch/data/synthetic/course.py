@@ -15,8 +15,8 @@ class Course:
     """Time courses of T frames; everything is at rest in frame 0, except for the light.
 
     Attributes:
-        strength: [T, A + B] share of the amplitude of each unit, 1 at the apex, and of each incidental motion,
-            which follows no such course.
+        strength: [T, A + B + C] share of the amplitude of each unit, 1 at the apex; of each incidental motion,
+            which follows no such course; and of each habitual one, which does.
         pose: [T, 4] head motion in face units (x, y), radians, logarithm of the size.
         lids: [T] 1 open, 0 closed.
         light: [T, 3] relative brightness, and its slope along x and y.
@@ -33,6 +33,7 @@ def draw(clip: ClipPlan, camera: Camera, difficulty: float, rng: np.random.Gener
     T = clip.length
     columns = [_strength(clip, camera, rng) for _ in clip.units]
     columns += [_unrest(T, rng) for _ in clip.incidental]
+    columns += [_strength(clip, camera, rng) for _ in clip.habitual]
     strength = np.stack(columns, axis=1)
     drift = camera.drift * difficulty
     pose = np.zeros((T, 4), dtype=np.float32)

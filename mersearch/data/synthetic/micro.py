@@ -15,6 +15,8 @@ AMPLITUDE = 0.85
 """Median of the largest displacement of an action unit at the default difficulty, in pixels at 128."""
 UNREST = 0.55
 """Scale of the motion that no coder marks, at the default difficulty, in pixels at 128."""
+HABITS = 2
+"""Habitual motions of a person."""
 LENGTHS, SHORT = (25, 46), (12, 16)
 """Frames of a clip, from the first number to below the second; short ones where only label files are wanted."""
 
@@ -60,6 +62,7 @@ def clip(
         emotion=emotion,
         units=units,
         incidental=_incidental(layout, order, f"{subject}/{name}"),
+        habitual=_habitual(layout, order, subject, name),
         first=int(rng.integers(*first)),
         length=length,
         apex=round(length * rng.uniform(0.35, 0.6)),
@@ -78,4 +81,15 @@ def _incidental(layout: str, order: Order, key: str) -> tuple[Unit, ...]:
     numbers = rng.choice(_RESTLESS, size=2, replace=False)
     sides: list[Side] = [_SIDES[int(rng.integers(3))] for _ in numbers]
     sizes = np.minimum(np.abs(rng.standard_normal(2)) * UNREST * order.difficulty, 2.0)
+    return tuple(Unit(int(n), s, round(float(a), 3)) for n, s, a in zip(numbers, sides, sizes, strict=True))
+
+
+def _habitual(layout: str, order: Order, subject: str, name: str) -> tuple[Unit, ...]:
+    if not order.habits:
+        return ()
+    own = seeds.generator("synthetic", layout, "habits", subject, order.seed)
+    numbers = own.choice(_RESTLESS, size=HABITS, replace=False)
+    sides: list[Side] = [_SIDES[int(own.integers(3))] for _ in numbers]
+    rng = seeds.generator("synthetic", layout, "habits", subject, name, order.seed)
+    sizes = np.minimum(order.habits * np.exp(0.3 * rng.standard_normal(HABITS)), 3.0)
     return tuple(Unit(int(n), s, round(float(a), 3)) for n, s, a in zip(numbers, sides, sizes, strict=True))

@@ -24,6 +24,7 @@ class ClipPlan:
         length: number of frames.
         apex: position of the strongest frame, from 0.
         frames: path of a frame below the root, with `{}` for its number.
+        habitual: what this person moves along with every expression; no coder marks it.
     """
 
     subject: str
@@ -35,6 +36,7 @@ class ClipPlan:
     length: int
     apex: int
     frames: str
+    habitual: tuple[Unit, ...] = ()
 
     @property
     def key(self) -> str:
@@ -43,8 +45,8 @@ class ClipPlan:
 
     @property
     def moving(self) -> tuple[Unit, ...]:
-        """Everything that moves: `units`, then `incidental`."""
-        return self.units + self.incidental
+        """Everything that moves: `units`, then `incidental`, then `habitual`."""
+        return self.units + self.incidental + self.habitual
 
     @property
     def paths(self) -> list[str]:
@@ -64,6 +66,8 @@ class Order:
     size: float
     release: str = ""
     """One of the layout's releases; empty = the first."""
+    habits: float = 0.0
+    """Size of each person's habitual motion, in pixels at 128."""
     full: bool = False
     """Whether people and clips are as many as in the published label file, whatever `subjects` and `clips` say."""
 

@@ -39,6 +39,7 @@ def synthesize(
     quirks: bool = True,
     size: float = 1.0,
     release: str | None = None,
+    habits: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -58,6 +59,8 @@ def synthesize(
         quirks: whether the oddities of the real files are reproduced.
         size: scale of the pictures; 2 is about the size of the real ones.
         release: one of the layout's releases; None for the first.
+        habits: size, in pixels at 128, of two motions that each person of a micro-expression layout makes along
+            with every expression and no coder marks: how strongly motion tells who it is. 0 = none.
         workers: processes to use.
         progress: called with (clips done, clips in all) in the calling process.
 
@@ -69,7 +72,7 @@ def synthesize(
         Interrupted: the disk is full, a worker was killed, or an interrupt came.
     """
     chosen, release = require_layout(layout, release)
-    order = Order(subjects, clips, seed, difficulty, quirks, size, release)
+    order = Order(subjects, clips, seed, difficulty, quirks, size, release, habits)
     _check(out, order, workers)
     clip_plans = chosen.plan(order)
     truths: list[truth.Truth] = []
@@ -107,6 +110,8 @@ def _check(out: Path, order: Order, workers: int) -> None:
     for name, number in (("difficulty", order.difficulty), ("size", order.size)):
         if not 0.1 <= number <= 10.0:
             raise DataError(f"{name} lies between 0.1 and 10", received=str(number))
+    if not 0.0 <= order.habits <= 3.0:
+        raise DataError("habits lies between 0 and 3 pixels", received=str(order.habits))
     require_empty(out)
 
 

@@ -27,7 +27,7 @@ class Truth:
     Attributes:
         record: the line of `clips.jsonl`.
         motion: displacement between onset and apex by the action units alone (no head, no blink, nothing
-            incidental), float32 [2, 56, 56] (u, v) in pixels at 128 on the aligned face.
+            incidental or habitual), float32 [2, 56, 56] (u, v) in pixels at 128 on the aligned face.
     """
 
     record: dict[str, Any]
@@ -46,6 +46,7 @@ def of_clip(person: Identity, clip: ClipPlan, course: Course) -> Truth:
         "apex": clip.first + clip.apex,
         "offset": clip.first + clip.length - 1,
         "incidental": [asdict(unit) for unit in clip.incidental],
+        "habitual": [asdict(unit) for unit in clip.habitual],
         "strength": np.round(course.strength, 4).tolist(),
         "head": np.round(course.pose, 5).tolist(),
         "blink": [clip.first + int(shut[0]), clip.first + int(shut[-1])] if len(shut) else None,

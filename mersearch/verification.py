@@ -1,0 +1,101 @@
+"""`mersearch verify`: the searches without each group of subjects, one after another, and what they came to."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from mersearch.config.records import Config
+from mersearch.errors import ConfigError, NothingRan, Stopped
+from mersearch.honest import honest
+from mersearch.nested import Group, Nested, groups_of, inner_config, judged, lines
+from mersearch.opening import Opened, extend, open_run
+from mersearch.preparation import Report
+from mersearch.search.address import resolve
+from mersearch.searching import Say, place, search, standing_of
+from mersearch.store import RunDirectory
+from mersearch.store.files import replace
+from mersearch.summary import best_lines
+
+FILE: Final = "nested.json"
+
+
+def verify(
+    run: RunDirectory,
+    groups: int,
+    address: str | None,
+    say: Say,
+    preparing: Callable[[], AbstractContextManager[Report]],
+    *,
+    since: float | None = None,
+) -> Nested:
+    """Search again without each of `groups` groups of subjects, and judge each pick on its group.
+
+    Each search is a run of its own in `RUN/nested-<groups>`; what is finished there is not done again.
+
+    Args:
+        run: its configuration says how to search.
+        groups: of subjects.
+        address: of Ray, as for `search`.
+        say: takes lines.
+        preparing: shows the progress of what is prepared, while the context lasts.
+        since: moment of `time.monotonic` from which a time budget counts; now by default.
+
+    Raises:
+        ConfigError: nothing is searched in the run, or the groups do not fit.
+        NothingRan: a search has no complete trial.
+        Stopped: a budget ended a search before its end.
+    """
+    since = time.monotonic() if since is None else since
+    config = extend(run, ())
+    _require_search(run, config)
+    members = groups_of(run.plan, groups)
+    mode = place(config, resolve(address)).mode
+    with preparing() as report:
+        outer = open_run(config, report, mode)
+    root, found = run.path / f"nested-{groups}", []
+    for number, subjects in enumerate(members):
+        inner = inner_config(config, root, number, subjects)
+        with preparing() as report:
+            opened = open_run(inner, report, mode)
+        say(["", f"Group {number + 1} of {groups}: a search without {', '.join(subjects)}"])
+        search(opened, address, say, since=since)
+        found.append(_group(run, outer, opened, subjects, groups))
+    result = Nested(config.search.metric, tuple(found))
+    replace(root / FILE, json.dumps(result.facts(), indent=2).encode() + b"\n", run.path)
+    return result
+
+
+def verify_lines(run: RunDirectory, found: Nested) -> list[str]:
+    """The result, with the scores of the run itself below it."""
+    state = run.read()
+    beside = best_lines(state, found.metric, honest(run, state))
+    return lines(found, ["", f"{run.name} itself:", *(f"  {line}" for line in beside)] if beside else [])
+
+
+def _group(run: RunDirectory, outer: Opened, opened: Opened, subjects: tuple[str, ...], groups: int) -> Group:
+    state, metric = opened.run.read(), opened.config.search.metric
+    again = f"mersearch verify {run.path} --nested {groups}"
+    if not standing_of(opened, state).finished:
+        raise Stopped("a search of the verification is not over", fix=f"{again} goes on")
+    pick = state.best(metric)
+    if pick is None:
+        raise NothingRan(
+            "a search must have a complete trial to pick",
+            received=f"{opened.run.path}: none",
+            fix="more search.trials, or another search.scheduler",
+        )
+    counts = judged(outer.study, opened.run.path, subjects, pick)
+    return Group(subjects, pick.number, len(state.trials), pick.score(metric) or 0.0, counts)
+
+
+def _require_search(run: RunDirectory, config: Config) -> None:
+    if config.ablation is not None or not (config.space.parameters or config.search.points):
+        raise ConfigError(
+            "only a search can be verified: something must be chosen",
+            received=f"{run.path}: {'an ablation' if config.ablation else 'one configuration'}",
+            fix="mersearch evaluate CONFIG.yaml judges one configuration",
+        )
