@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from mersearch.by_database import Scores, of_counts, score_lines, scores_by_database
 from mersearch.ledger import competition
 from mersearch.metrics import METRICS, NAMES
 from mersearch.selection import RELIABLE, Competition, correct
@@ -36,6 +38,7 @@ class Honest:
         configurations: that the winner was chosen from.
         complete: of these, with all folds.
         subjects: K.
+        databases: of a composite, `naive` and `corrected` of each; else empty.
         current: whether the ledger is still what it was when this was computed.
     """
 
@@ -48,11 +51,14 @@ class Honest:
     configurations: int
     complete: int
     subjects: int
+    databases: dict[str, Scores] = field(default_factory=dict)
     current: bool = True
 
     def facts(self) -> dict[str, Any]:
         """For `--json`, the export and the file."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if not self.databases:
+            del values["databases"]
         return {**values, "interval": list(self.interval), "reliable": self.subjects >= RELIABLE}
 
     def lines(self) -> list[str]:
@@ -64,6 +70,7 @@ class Honest:
             f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
             f"  corrected for the choice among {self.configurations} configurations, {self.complete} with all folds)",
         ]
+        text += score_lines(self.databases.get("corrected", {}))
         if self.subjects < RELIABLE:
             text.append(f"  ({self.subjects} subjects are too few to rely on the interval)")
         if not self.current:
@@ -89,7 +96,7 @@ def honest(run: RunDirectory, state: RunState, *, patient: bool = True) -> Hones
     if kept is not None and kept[0] == key:
         return kept[1]
     if patient or len(found.done) * found.clips.shape[1] <= QUICK:
-        return _compute(found, place, best, metric)
+        return _compute(found, place, best, metric, run.plan.subjects)
     return None if kept is None else dataclasses.replace(kept[1], current=False)
 
 
@@ -109,9 +116,10 @@ def keep(run: RunDirectory, state: RunState) -> Honest | None:
     return found
 
 
-def _compute(found: Competition, winner: int, best: Trial, metric: str) -> Honest:
+def _compute(found: Competition, winner: int, best: Trial, metric: str, subjects: Sequence[str]) -> Honest:
     result = correct(found, winner, metric)
     pooled = result.per_subject.sum(0)
+    corrected = of_counts(subjects, result.per_subject)
     return Honest(
         trial=best.number,
         metric=metric,
@@ -122,6 +130,7 @@ def _compute(found: Competition, winner: int, best: Trial, metric: str) -> Hones
         configurations=result.configurations,
         complete=int(found.panel.sum()),
         subjects=result.subjects,
+        databases={"naive": scores_by_database(best), "corrected": corrected} if corrected else {},
     )
 
 
@@ -137,6 +146,7 @@ def _kept(run: RunDirectory) -> tuple[str, Honest] | None:
     """The key and the values of the file; None where it is missing or not one of ours."""
     try:
         values = json.loads((run.path / FILE).read_bytes())
+        values.setdefault("databases", {})
         names = Honest.__dataclass_fields__
         found = Honest(**{**{name: values[name] for name in names}, "interval": tuple(values["interval"])})
         return str(values["key"]), found

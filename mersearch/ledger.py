@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mersearch.data.table import database_of
 from mersearch.errors import MersearchError
 from mersearch.metrics import METRICS, confusion
 from mersearch.seeds import digest
@@ -31,6 +32,8 @@ FOLDER: Final = "ledger"
 TRAINED: Final = ("algorithm", "macro", "preprocess")
 """Sections of the configuration that say what is trained."""
 PLACES: Final = ("root", "cache")
+UNSET: Final = (("landmarks", None),)
+"""Keys at a value that means what a configuration without the key means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ def _stacked(merged: Sequence[Entry], plan: FoldPlan) -> Competition:
                 counts[c, k], done[c, k] = entry.counts[subject], True
     failed = np.array([entry.state == "failed" for entry in merged], bool)
     _fill(counts, done, failed, table)
-    strata = np.unique([subject.partition("/")[0] for subject in plan.subjects], return_inverse=True)[1]
+    strata = np.unique([database_of(subject) for subject in plan.subjects], return_inverse=True)[1]
     return Competition(counts, done, done.all(1) & ~failed, table, strata)
 
 
@@ -250,7 +253,9 @@ def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
     """What a trial of a configuration trains with beside its parameters, without folders."""
     sections = {name: config.get(name) for name in TRAINED}
     plain = {
-        name: {key: value for key, value in section.items() if key not in PLACES}
+        name: {
+            key: value for key, value in section.items() if key not in PLACES and (key, value) not in UNSET
+        }
         for name, section in sections.items()
         if isinstance(section, Mapping)
     }

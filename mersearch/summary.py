@@ -9,6 +9,7 @@ from typing import Any
 
 from mersearch import front
 from mersearch.audit import audit, audit_lines
+from mersearch.by_database import score_lines, scores_by_database
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES
 from mersearch.search.budget import budget_of
@@ -81,7 +82,13 @@ def _variants(run: RunDirectory) -> list[str]:
 
 def _best(trial: Trial) -> dict[str, Any]:
     scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
-    return {"trial": trial.number, "scores": scores, "parameters": trial.parameters}
+    databases = scores_by_database(trial)
+    return {
+        "trial": trial.number,
+        "scores": scores,
+        **({"databases": databases} if databases else {}),
+        "parameters": trial.parameters,
+    }
 
 
 def text(run: RunDirectory, state: RunState) -> list[str]:
@@ -148,7 +155,8 @@ def best_lines(state: RunState, metric: str, corrected: Honest | None) -> list[s
     if best is None:
         return []
     beside = [CAUTION] if corrected is None else corrected.lines()
-    return [f"best: trial {best.number}, {scores(best)}", *beside, *audit_lines(state, metric)]
+    databases = score_lines(scores_by_database(best))
+    return [f"best: trial {best.number}, {scores(best)}", *databases, *beside, *audit_lines(state, metric)]
 
 
 def _table(now: Progress, metric: str, found: dict[str, Any]) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,14 @@ from mersearch.metrics import confusion
 from mersearch.store import predictions
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-NAMES = ("search_efficiency", "efficiency_report", "contenders", "honest_score", "ridge_world")
+NAMES = (
+    "search_efficiency",
+    "efficiency_report",
+    "contenders",
+    "honest_score",
+    "ridge_world",
+    "preprocessing",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,3 +108,28 @@ def test_a_search_of_the_honesty_benchmark_tells_naive_and_corrected_apart(
     row = module.cell("world, race", 1)
     assert row["corrected"] < row["naive"]
     assert row["complete"] < 20
+
+
+def test_preprocessing_is_measured_against_a_loop_that_stores_the_same_flow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("preprocessing")
+    face = np.zeros((272, 224, 3), np.uint8)
+    face[40:200, 60:160] = 160
+    monkeypatch.setattr(module, "_faces", lambda _: [face])
+    monkeypatch.setattr(module, "SETTINGS", replace(module.SETTINGS, frames=2, size=16, flow_size=64))
+    found = module.database(tmp_path, 2)
+    assert module.frames_of(found.clips) == 4
+    assert module.agreement(tmp_path, 2) < 127
+    assert module._memory(os.getpid()) > 10
+    seconds = {("plain", 1): 8.0, ("ours", 1): 10.0, ("ours", 2): 5.0}
+
+    def timed(what: str, _folder: Path, clips: int, workers: int) -> dict[str, float]:
+        return {"seconds": seconds[what, workers], "cpu": 8.0, "memory": 100.0 * workers}
+
+    monkeypatch.setattr(module, "timed", timed)
+    line = module.cell(tmp_path, found, 0, 2) | {"apart": 0.0, "load": 1.0}
+    monkeypatch.setattr(module, "LINES", tmp_path / "lines.jsonl")
+    module.LINES.write_text(json.dumps(line) + "\n")
+    # 4 frames in 8, 10 and 5 seconds; 8 / 10; 8 / 5 over two cores; processor time alike
+    assert "| 2 | 2 | 0 | 0 | 1 | 0.80 | 0.80 | 1.00 | 100, 100, 200 | 1 | 1.0 |" in module.report()

@@ -270,14 +270,15 @@ def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> No
 def test_the_options_of_a_group_are_listed(write: Write) -> None:
     message = text(write(), "data=casme")
     assert (
-        "did you mean casme2? options of data: casme2, manifest, mmew, samm, sdu, smic, synthetic" in message
+        "did you mean casme2? options of data: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic"
+        in message
     )
 
 
 def test_an_unknown_group_in_the_file_is_told(write: Write) -> None:
     message = text(write(head="defaults: [{data: nothing}]\n"))
     assert "mine.yaml: there is no data/nothing" in message
-    assert "options: casme2, manifest, mmew, samm, sdu, smic, synthetic" in message
+    assert "options: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic, synthetic" in message
     assert "mine.yaml: there is no datta/casme2" in text(write(head="defaults: [{datta: casme2}]\n"))
 
 
@@ -289,7 +290,7 @@ def test_a_missing_value_says_what_to_give(write: Write) -> None:
 
 def test_a_file_without_data_or_algorithm_says_so(write: Write) -> None:
     rules = [error.rule for error in errors(write(head="search: {trials: 3}\n"))]
-    required = ["data.database", "data.root", "data.labels", "algorithm.name"]
+    required = ["data.database", "data.labels", "algorithm.name"]
     assert rules == [f"mine.yaml: {key} is required" for key in required]
 
 
