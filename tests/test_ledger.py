@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -195,17 +196,43 @@ def test_stopped_trials_compete_with_the_folds_they_have_and_failed_ones_as_majo
     assert failed.sum() == clips.sum()
 
 
-def test_a_line_about_other_clips_does_not_compete(tmp_path: Path) -> None:
+def more_clips(rows: list[list[Any]]) -> None:
+    rows[0][0] += 1
+
+
+def a_row_of_another_length(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]), 0, 0, 0]
+
+
+def another_number_of_rows(rows: list[list[Any]]) -> None:
+    rows.append([0, 0, 0])
+
+
+def a_negative_count(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]) + 1, -1, 0]
+
+
+def a_fraction(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]) - 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    "spoil", [more_clips, a_row_of_another_length, another_number_of_rows, a_negative_count, a_fraction]
+)
+def test_a_line_that_is_no_count_of_these_clips_does_not_compete_and_hides_no_other(
+    tmp_path: Path, spoil: Callable[[list[list[Any]]], None]
+) -> None:
     run = searched(tmp_path / "r", 6)
-    line = json.loads(ledger_path(run).read_bytes().splitlines()[0])
-    first = run.plan.subjects[0]
-    line["configuration"] = "other"
-    line["counts"][first][0][0] += 1
-    with ledger_path(run).open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    whole = ledger_path(run).read_bytes()
+    line = json.loads(whole.splitlines()[0])
+    spoil(line["counts"][run.plan.subjects[0]])
+    stranger = {**line, "configuration": "other"}
+    ledger_path(run).write_text(f"{json.dumps(stranger)}\n{json.dumps(line)}\n")
     state = run.read()
     found, _ = competition(run, state, state.ranking("uf1")[0].number, "uf1")
     assert len(found.done) == 6
+    record(run, state)
+    assert ledger_path(run).read_bytes().endswith(whole)
 
 
 def test_an_interrupted_search_is_recorded_and_the_interruption_counts(tmp_path: Path) -> None:

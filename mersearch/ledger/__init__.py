@@ -1,0 +1,23 @@
+"""Everything that was ever scored on a data set and label set, over all runs: what a winner was selected from.
+
+One JSON line per configuration and depth in `<run.root>/ledger/<data>-<label set>.jsonl`. A line holds confusion
+counts per subject, so it stays of use when its run is deleted; the deepest line of a configuration counts. Several
+drivers may append at once, and a line that a crash has torn is passed over: it can be written again from its run.
+"""
+
+from mersearch.ledger.competing import competition
+from mersearch.ledger.file import Entry, read
+from mersearch.ledger.recording import entries, ledger_path, record, recording
+from mersearch.ledger.trained import pinned, trained
+
+__all__ = [
+    "Entry",
+    "competition",
+    "entries",
+    "ledger_path",
+    "pinned",
+    "read",
+    "record",
+    "recording",
+    "trained",
+]
