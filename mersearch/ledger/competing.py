@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mersearch.ledger.file import Entry, deepest, read_all
-from mersearch.ledger.recording import clips_of, entries, ledger_path
+from mersearch.ledger.recording import beside, clips_of, entries, ledger_path
 from mersearch.metrics import METRICS
 from mersearch.selection import Competition
 from mersearch.store import FoldPlan, RunDirectory, RunState
@@ -19,15 +19,14 @@ def competition(
 ) -> tuple[Competition, int]:
     """What a complete trial of a run was chosen from, and its place in it.
 
-    Everything in the ledger, where nothing there is better; else it was not chosen from all that, but from the runs
-    that have its configuration. The run's own trials come first, by number, so that ties are broken as outside. A
-    configuration that is there twice competes once. The folds that a failed one lacks count as if it had said the
-    most frequent class. With `alone`, only the run's own trials compete.
+    Everything in the ledger, and what the runs beside it have not written there yet, where nothing there is better;
+    else it was not chosen from all that, but from the runs that have its configuration. The run's own trials come
+    first, by number, so that ties are broken as outside. A configuration that is there twice competes once. The folds
+    that a failed one lacks count as if it had said the most frequent class. With `alone`, only the run's own trials
+    compete.
     """
     own = entries(run, state)
-    lines = [] if alone else read_all(ledger_path(run))
-    clips = clips_of(run.plan)
-    usable = [entry for entry in [*own, *lines] if entry.about(clips)]
+    usable = own if alone else [*own, *_others(run)]
     winner = next(entry for entry in own if entry.trial == trial)
     score = METRICS[metric](state.trials[trial].confusions[-1])
     if any(_score(entry, run.plan, metric) > score for entry in usable):
@@ -36,6 +35,14 @@ def competition(
     merged = deepest(usable)
     place = [entry.configuration for entry in merged].index(winner.configuration)
     return _stacked(merged, run.plan), place
+
+
+def _others(run: RunDirectory) -> list[Entry]:
+    """What the ledger has about the clips of a run, and what the runs beside it have more."""
+    path, clips = ledger_path(run), clips_of(run.plan)
+    lines = [entry for entry in read_all(path) if entry.about(clips)]
+    known = {entry.configuration: entry for entry in deepest(lines)}
+    return [*lines, *(entry for entry in beside(run, path, known) if entry.about(clips))]
 
 
 def _score(entry: Entry, plan: FoldPlan, metric: str) -> float:

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mersearch.errors import RunError
 from mersearch.store.files import failure, new_folder, write_all
 
 Clips = Mapping[str, tuple[int, ...]]
 """Subject → clips per class."""
+
+
+class Unreadable(RunError):
+    """The file of a ledger is there and cannot be read; its runs can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def read(path: Path) -> list[Entry]:
     """The deepest line of every configuration, in the order of the file; none where there is no file.
 
     Raises:
-        RunError: the file cannot be read.
+        Unreadable: the file cannot be read.
     """
     return deepest(read_all(path))
 
@@ -64,7 +69,11 @@ def read_all(path: Path) -> list[Entry]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise failure(error, path, None) from error
+        raise Unreadable(
+            "the ledger must be readable",
+            received=f"{path}: {error.strerror or error}",
+            fix="check its owner and rights, or name another folder: run.ledger=…",
+        ) from error
     return [entry for line in lines if (entry := _decode(line)) is not None]
 
 
