@@ -2,8 +2,8 @@
 
 An algorithm is written once, for one fold, on tensors of fixed shape, so that many folds can run as one
 program. Inside `loss` and `predict` there are masks instead of branches on data, no `.item()`, no generator
-objects (see `mersearch.stateless`), no batch statistics. Batches are index tensors that `plan` draws outside,
-from the fold's training clips only: every fold takes the same number of steps.
+objects (see `mersearch.stateless`), and in `predict` no batch statistics. Batches are index tensors that `plan`
+draws outside, from the fold's training clips only: every fold takes the same number of steps.
 """
 
 from __future__ import annotations

@@ -82,6 +82,20 @@ class MapsBeyondOne(Toy):
         return logits, 255 * maps
 
 
+class MapsGrowBeyondOne(Toy):
+    def predict(self, parameters: Parameters, state: State, batch: Batch) -> Prediction:
+        logits, maps = super().predict(parameters, state, batch)
+        start, _ = self.init(1)
+        moved = sum((parameters[name] - start[name]).abs().sum() for name in parameters)
+        return logits, maps + (moved > 0)
+
+
+class NeedsTwoClips(Toy):
+    def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
+        plan = super().plan(stage, update, training, rng)
+        return plan | {"other": rng.integers(len(training.micro) - 1, size=(len(plan["sign"]), 1))}
+
+
 class ReadsAnItem(Toy):
     def loss(self, name: str, *arguments: Any) -> Loss:
         loss, state, logs = super().loss(name, *arguments)

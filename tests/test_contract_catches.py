@@ -22,7 +22,9 @@ CAUGHT = [
         "logits of a clip predicted alone",
     ),
     ("ForgetsTheLastClip", "every_held_out_clip_gets_logits_and_a_map", (), "`predict` returns logits"),
-    ("MapsBeyondOne", "maps_lie_between_0_and_1", (), "assert"),
+    ("MapsBeyondOne", "maps_lie_between_0_and_1", (), "maps at the start lie between"),
+    ("MapsGrowBeyondOne", "maps_lie_between_0_and_1", (), "maps after training lie between"),
+    ("NeedsTwoClips", "a_fold_that_trains_on_one_clip_trains", (), "high <= 0"),
     ("ReadsAnItem", "every_loss_of_stacked_folds_is_that_of_a_loop", (torch.float32,), r"\.item\(\)"),
     (
         "BranchesOnData",

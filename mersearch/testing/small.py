@@ -46,6 +46,13 @@ class SmallContract(Subject):
         """Of two people one is held out."""
         self._train(self.data(clips=(5, 6)))
 
+    def test_a_fold_that_trains_on_one_clip_trains(self) -> None:
+        """No pair of two clips, whatever a loss would do with one."""
+        data = self.data(clips=(1, 5))
+        (fold,) = (fold for fold in folds(data) if len(fold.train) == 1)
+        (result,) = trained(self.build(data), data, fold)
+        assert np.isfinite(result.logits).all()
+
     def test_clips_without_action_units_train(self) -> None:
         """SMIC has none."""
         data = self.data()

@@ -93,14 +93,18 @@ class StagesContract(Subject):
             assert result.maps.shape == (len(fold.test), 14, 14)
 
     def test_maps_lie_between_0_and_1(self) -> None:
-        """Before they are rounded to bytes, which would hide it."""
+        """At the start and after training; before they are rounded to bytes, which would hide it."""
         data = self.data()
-        algorithm = self.build(data)
-        _, maps = algorithm.predict(
-            *start(algorithm, 1, torch.float32), views_of(data, folds(data)[0].test, torch.float32)
-        )
-        assert maps.min() >= 0
-        assert maps.max() <= 1
+        algorithm, fold = self.build(data), folds(data)[0]
+        after = fitted(algorithm, data, fold)
+        for when, values in (
+            ("at the start", start(algorithm, 1, torch.float32)),
+            ("after training", (after.parameters, after.state)),
+        ):
+            with torch.no_grad():
+                _, maps = algorithm.predict(*values, views_of(data, fold.test, torch.float32))
+            least, most = float(maps.min()), float(maps.max())
+            assert 0 <= least <= most <= 1, f"maps {when} lie between {least:g} and {most:g}"
 
     def test_a_prediction_does_not_depend_on_the_other_clips_of_its_batch(self) -> None:
         """Else the held-out person's other clips, and how clips are put together, would change a score."""

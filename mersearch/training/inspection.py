@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -28,7 +31,8 @@ def inspected(
     Its `feature` [B, D] is not averaged but probed: `inspect.identity_probe` beside `inspect.identity_chance`.
 
     Raises:
-        TrialFailure: `inspect` returns something else than a number per clip.
+        TrialFailure: `inspect` returns something else than a number per clip, or a `feature` that is no vector per
+            clip.
     """
     inspect = getattr(algorithm, "inspect", None)
     if inspect is None:
@@ -39,16 +43,23 @@ def inspected(
         seen = [
             inspect(fitted.parameters, fitted.state, LazyBatch(sources, row)) for row in range(len(parts))
         ]
+    for batch, clips in zip(seen, parts, strict=True):
+        _require_per_clip(batch, len(clips))
     values = {name: torch.cat([batch[name] for batch in seen]) for name in seen[0]}
     feature = values.pop(FEATURE, None)
-    for name, value in values.items():
-        if value.shape != (len(split.train),):
-            raise TrialFailure(
-                "`inspect` returns a number per clip, and `feature` a vector per clip",
-                received=f"`{name}` of shape {tuple(value.shape)} for {len(split.train)} clips",
-            )
     found: Diagnostics = {f"inspect.{name}": float(value.double().mean()) for name, value in values.items()}
     return found | _probed(feature, data.micro.labels.subject[split.train])
+
+
+def _require_per_clip(batch: Mapping[str, Any], clips: int) -> None:
+    for name, value in batch.items():
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        if shape is None or shape[:1] != (clips,) or len(shape) != (2 if name == FEATURE else 1):
+            what = f"`{name}`, a {type(value).__name__}" if shape is None else f"`{name}` of shape {shape}"
+            raise TrialFailure(
+                "`inspect` returns a number per clip, and `feature` a vector per clip",
+                received=f"{what} for {clips} clips",
+            )
 
 
 def _probed(feature: Tensor | None, subject: NDArray[np.int64]) -> Diagnostics:

@@ -28,7 +28,7 @@ def identity_probe(features: Tensor, subject: NDArray[np.int64]) -> Probe | None
 
     Ridge regression to the subjects in 0 and 1; the largest output wins. The clips of a subject are dealt to the
     parts in turn, so that every subject is trained on in each. Subjects with one clip are left out; None where fewer
-    than two are left.
+    than two are left, or where a feature is not finite.
 
     Args:
         features: [N, D].
@@ -37,7 +37,7 @@ def identity_probe(features: Tensor, subject: NDArray[np.int64]) -> Probe | None
     counts = np.bincount(subject)
     several = np.flatnonzero(counts[subject] > 1)
     labels = np.unique(subject[several], return_inverse=True)[1]
-    if labels.max(initial=0) < 1:
+    if labels.max(initial=0) < 1 or not features.isfinite().all():
         return None
     x = features[torch.from_numpy(several).to(features.device)].double().cpu()
     part = _rank_within(labels) % PARTS

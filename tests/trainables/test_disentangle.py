@@ -30,6 +30,7 @@ from tests.trainables.clips import (
 from trainables.blocks.augmentation import mirror
 from trainables.disentangle import Disentangle
 from trainables.disentangle.algorithm import standardised
+from trainables.disentangle.idnet import quarters
 from trainables.disentangle.sampling import subject_entropy
 
 ALONE: dict[str, Any] = {"identity": {"enabled": False}}
@@ -252,6 +253,13 @@ def test_a_component_that_is_the_same_for_all_clips_has_a_finite_gradient() -> N
     standardised(feature).square().sum().backward()
     assert feature.grad is not None
     assert feature.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("h", "w"), [(1, 1), (2, 3), (4, 4), (7, 7)])
+def test_quarters_are_the_cells_of_an_adaptive_pooling(h: int, w: int) -> None:
+    x = torch.randn(3, h, w, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 2)
+    assert torch.allclose(quarters(x), pooled.flatten(2))
 
 
 def test_information_below_zero_adds_nothing_and_pushes_nowhere() -> None:

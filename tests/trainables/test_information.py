@@ -271,6 +271,10 @@ def test_under_the_weights_of_all_clips_the_subjects_of_a_pair_are_independent(c
     assert pairs == pytest.approx(np.outer(p, p), abs=1e-6)
 
 
+def test_the_one_clip_of_a_fold_is_its_only_pair() -> None:
+    assert pair_weights(np.array([3]), np.zeros((2, 1), dtype=np.int64)).tolist() == [[[1.0]], [[1.0]]]
+
+
 def test_only_the_single_clip_of_a_person_is_a_pair_with_itself() -> None:
     subject = people([1, 2, 5])
     (weights,) = pair_weights(subject, np.arange(8)[None])

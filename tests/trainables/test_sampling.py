@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from mersearch.algorithm import Labels, Plan, Training
-from tests.trainables.clips import EMOTIONS, MACRO, labels, quintuplet, training
+from tests.trainables.clips import EMOTIONS, MACRO, quintuplet, training
 from trainables.blocks.sampling import Pools, anchors, class_rates
 from trainables.quintuplet.hard_types import resolve
 from trainables.quintuplet.settings import HardTypeSettings
@@ -184,14 +183,3 @@ def test_mnet_sees_micro_and_macro_clips_in_balance() -> None:
     assert plan["micro"].shape == plan["macro"].shape == (10, 5)
     assert set(plan) == {"micro", "macro"}
     assert (np.sort(known.micro.emotion[plan["micro"]], axis=1) == np.arange(5)).all()
-
-
-def test_a_plan_of_a_real_size_takes_milliseconds() -> None:
-    known = Training(labels([i % 5 for i in range(246)]), labels([i % 7 for i in range(327)]))
-    plan_of(known)
-    best = np.inf
-    for _ in range(5):
-        start = time.perf_counter()
-        plan_of(known, batch={"quintuplets": 40})
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.1

@@ -47,6 +47,12 @@ def test_without_two_subjects_of_two_clips_there_is_no_probe(subject: list[int])
     assert identity_probe(torch.ones(3, 2), np.array(subject)) is None
 
 
+def test_a_feature_that_is_no_number_gives_no_probe() -> None:
+    features = torch.ones(4, 2)
+    features[1, 0] = torch.nan
+    assert identity_probe(features, np.array([0, 0, 1, 1])) is None
+
+
 def labels(units: list[tuple[int, ...]]) -> Labels:
     present = np.array([[u in clip for u in ACTION_UNITS] for clip in units])
     zeros = np.zeros(len(units), dtype=np.int64)
@@ -89,8 +95,18 @@ def test_the_algorithms_report_what_they_look_like_inside(name: str, keys: set[s
         assert -1 <= value <= 1
 
 
-def test_an_inspection_of_another_shape_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("shown", "received"),
+    [
+        ({"many": torch.zeros(2, 3)}, r"`many` of shape \(2, 3\)"),
+        ({"mean": torch.tensor(0.5)}, r"`mean` of shape \(\)"),
+        ({"mean": 0.5}, "`mean`, a float"),
+        ({"feature": torch.zeros(2)}, r"`feature` of shape \(2,\)"),
+    ],
+    ids=str,
+)
+def test_an_inspection_of_another_shape_is_refused(shown: dict[str, Any], received: str) -> None:
     algorithm: Any = EVERY["toy"](DEVICE_DATA.shapes)
-    algorithm.inspect = lambda *_: {"many": torch.zeros(2, 3)}
-    with pytest.raises(TrialFailure, match="`inspect` returns a number per clip"):
+    algorithm.inspect = lambda *_: shown
+    with pytest.raises(TrialFailure, match=f"`inspect` returns a number per clip(.|\n)*{received}"):
         train_chunk(algorithm, DEVICE_DATA, FOLDS[:1], seed=0)

@@ -33,7 +33,7 @@ class GlobalAttention(nn.Module):
 class IDNet(nn.Module):
     """Picture [B, 1, 3, H, W] → identity feature z [B, D].
 
-    A grid of means (2 × 2) and not one mean follows the attention, so that the layout of a face is kept.
+    Means over the four quarters and not one mean follow the attention, so that the layout of a face is kept.
     """
 
     def __init__(self, size: int, width: int, dim: int, attention: bool) -> None:
@@ -48,6 +48,19 @@ class IDNet(nn.Module):
         B, h, w, C = tokens.shape
         x = tokens.reshape(B, h * w, C)
         x = self.attend(x) if self.attend is not None else x
-        quarters = functional.adaptive_avg_pool2d(x.transpose(1, 2).reshape(B, C, h, w), 2)
-        feature = self.project(quarters.flatten(1))
+        feature = self.project(quarters(x.reshape(B, h, w, C)).flatten(1))
         return functional.layer_norm(feature, feature.shape[-1:])
+
+
+def quarters(x: Tensor) -> Tensor:
+    """Means [B, C, 4] over the quarters of a grid `x` [B, h, w, C].
+
+    Quarters of an odd grid share its middle row or column. Slices, because the adaptive pooling of torch has no
+    deterministic gradient on a card.
+    """
+    rows, columns = (_halves(length) for length in x.shape[1:3])
+    return torch.stack([x[:, row, column].mean((1, 2)) for row in rows for column in columns], dim=2)
+
+
+def _halves(length: int) -> tuple[slice, slice]:
+    return slice(0, (length + 1) // 2), slice(length // 2, length)

@@ -56,7 +56,8 @@ def pair_weights(subject: Index, micro: Index) -> NDArray[np.float32]:
     another (N − 1) / N, before they are scaled to the sum 1. Without this, features that tell the subject read more
     than its entropy. A subject with one clip has no pair of its own, so that clip stands beside itself, the only
     pairs with i = j; they weigh (B − 1) / N. Without them the bounds of Donsker–Varadhan and of Jensen–Shannon would
-    have no largest value, since the critic could score such a clip as high as it likes.
+    have no largest value, since the critic could score such a clip as high as it likes. A fold of one clip has only
+    that pair: joint and product are the same, and the information is 0.
     """
     N = len(subject)
     count = np.bincount(subject).astype(np.float64)
@@ -67,7 +68,7 @@ def pair_weights(subject: Index, micro: Index) -> NDArray[np.float32]:
     B = micro.shape[1]
     weight[:, np.arange(B), np.arange(B)] = np.where(count[drawn] == 1, (B - 1) / N, 0)
     total = weight.sum((1, 2), keepdims=True)
-    return (weight / np.where(total > 0, total, 1)).astype(np.float32)
+    return np.where(total > 0, weight / np.where(total > 0, total, 1), np.eye(B)).astype(np.float32)
 
 
 def subject_entropy(labels: Labels) -> float:
