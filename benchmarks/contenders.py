@@ -96,6 +96,7 @@ class Pruner:
         return Verdict(trial, len(prefix) - 1, not stop, "", snapshot.value(prefix), ())
 
     def _report(self, trial: int, prefix: Counts) -> None:
+        """Tell the study the pooled score, or that of the last fold."""
         value = uf1(prefix[-1]) if self._pooled else fold_scores(prefix[-2:])[0]
         self._trials[trial].report(value, len(prefix) - 1)
 

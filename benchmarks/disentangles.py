@@ -92,6 +92,7 @@ def _folder(clip: str) -> str:
 
 
 def _moving(field: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a motion field [2, H, W] is large, in cells of the mask [14, 14]."""
     length = np.hypot(*field)
     cell = length.shape[0] // MAP
     coarse = length.reshape(MAP, cell, MAP, cell).mean((1, 3))
@@ -114,10 +115,12 @@ def measure(seed: int, names: list[str]) -> list[dict[str, Any]]:
 
 
 def _variant(name: str, dataset: DataSet, seed: int) -> dict[str, float]:
+    """Scores, probe and overlap of one variant of `disentangle`, as means over the folds."""
     results = _train(Disentangle, _merged(SEPARATING, VARIANTS[name]), dataset, seed)
     counts = sum(confusion(r.labels, r.logits.argmax(1), len(dataset.shapes.emotions)) for r in results)
 
     def mean(key: str) -> float:
+        """Of one diagnostic over the folds."""
         return float(np.mean([r.diagnostics.get(key, np.nan) for r in results]))
 
     return {
@@ -151,6 +154,7 @@ def _mask(dataset: DataSet, moving: NDArray[np.bool_], seed: int) -> dict[str, f
 def _train(
     algorithm: Callable[..., Any], values: dict[str, Any], data: DataSet, seed: int
 ) -> list[FoldResult]:
+    """Every fold of an algorithm with these settings, one after another."""
     settings = settings_from(algorithm.Settings, values)  # type: ignore[attr-defined]
     built = algorithm(settings, data.shapes)
     return train_chunk(built, DeviceData.from_dataset(data), folds(data), seed=seed)
@@ -188,12 +192,15 @@ def report() -> None:
     found = sorted({seed for seed, _ in cells})
 
     def gain(key: str, first: str, second: str) -> tuple[float, float, float]:
+        """Interval of the difference of two variants."""
         return interval([cells[s, first][key] - cells[s, second][key] for s in found])
 
     def over(key: str) -> tuple[float, float, float]:
+        """Interval of the mask's share less another one's."""
         return interval([cells[s, "mask"]["mask"] - cells[s, "mask"][key] for s in found])
 
     def mean(variant: str, key: str) -> float:
+        """Of one value over the databases."""
         return float(np.mean([cells[s, variant][key] for s in found]))
 
     probe, score = gain("probe", "full", "no information"), gain("uf1", "full", "no information")

@@ -24,6 +24,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def shown(values: Sequence[float], digits: int = 3) -> str:
+    """Mean and interval as text."""
     mean, low, high = interval(values)
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
@@ -47,6 +48,7 @@ def write_report(lines: Path, folder: Path, budgets: Sequence[float]) -> None:
 
 
 def by_seed(rows: Sequence[Row], contender: str) -> dict[int, Row]:
+    """The rows of one contender."""
     return {row["seed"]: row for row in rows if row["contender"] == contender}
 
 
@@ -109,6 +111,7 @@ def targets(rows: Sequence[Row]) -> list[str]:
 
 
 def line(layout: str, target: str, found: tuple[float, float, float], met: bool) -> str:
+    """A row of the table of targets."""
     return f"| {layout} | {target} | {found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}] | {'yes' if met else '**no**'} |"
 
 

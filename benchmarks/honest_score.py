@@ -44,11 +44,13 @@ NAIVE = 0.05
 
 
 def race(seed: int) -> Policy:
+    """`race` with its defaults."""
     keys = Racing()
     return Race(ALPHA["default"], keys.rungs, audit=keys.audit, first=keys.first, seed=seed)
 
 
 def asha(_seed: int) -> Policy:
+    """`asha` with its defaults."""
     keys = Search()
     return Asha(eta=keys.eta, rungs=keys.rungs, min_peers=keys.min_peers)
 
@@ -61,10 +63,12 @@ POLICIES: dict[str, Callable[[int], Policy]] = {
 
 
 def world(seed: int) -> World:
+    """Configurations that differ in worth."""
     return World(seed, LAYOUTS["casme2-5"])
 
 
 def null(seed: int) -> World:
+    """Configurations that are all worth the same."""
     return World(seed, LAYOUTS["casme2-5"], reach=0.0)
 
 
@@ -101,10 +105,12 @@ def cell(setting: str, seed: int) -> dict[str, Any]:
 
 
 def _covers(found: Corrected, truth: float) -> bool:
+    """Whether the interval holds the true score."""
     return found.low <= truth <= found.high
 
 
 def _searched(table: Table, space: Any, policy: Policy, seed: int) -> RunState:
+    """What a search on a table knows at its end."""
     memory = Memory(table.plan)  # type: ignore[attr-defined]
     session = Session(
         memory, space=space, trials=TRIALS, metric=METRIC, policy=policy, seed=seed, sampler="random"
@@ -115,6 +121,7 @@ def _searched(table: Table, space: Any, policy: Policy, seed: int) -> RunState:
 
 
 def _competition(state: RunState) -> Competition:
+    """The trials of a search as arrays."""
     folds, classes = len(state.plan), len(state.plan.classes)
     counts = np.zeros((len(state.trials), folds, classes, classes), np.int64)
     done = np.zeros((len(state.trials), folds), bool)
@@ -125,6 +132,7 @@ def _competition(state: RunState) -> Competition:
 
 
 def _only(competition: Competition, kept: NDArray[np.int64]) -> Competition:
+    """The configurations `kept` of a competition."""
     return Competition(
         competition.counts[kept],
         competition.done[kept],
@@ -181,11 +189,13 @@ def report() -> None:
 
 
 def _bias(rows: list[dict[str, Any]], name: str) -> tuple[float, float]:
+    """Mean error of a score against the truth, and its standard error."""
     errors = np.array([row[name] - row["truth"] for row in rows])
     return float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

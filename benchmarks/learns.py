@@ -144,6 +144,7 @@ def measure(group: list[Cell]) -> list[dict[str, Any]]:
 
 
 def _measure(cell: Cell, dataset: DataSet, linear: Features) -> dict[str, Any]:
+    """UF1 of every contender on one cell, and of two ways to guess."""
     true, classes = dataset.micro.labels.emotion, len(dataset.shapes.emotions)
     machines = {"linear": linear.x, "steady": steady(dataset)}
     scores = {name: _machine(x, true, linear.subjects, classes) for name, x in machines.items()}
@@ -162,15 +163,18 @@ def _measure(cell: Cell, dataset: DataSet, linear: Features) -> dict[str, Any]:
 
 
 def _machine(x: NDArray[np.float32], true: np.ndarray, subjects: np.ndarray, classes: int) -> float:
+    """UF1 of a linear machine, leave one subject out."""
     return uf1(confusion(true, loso_predictions(x, true, subjects), classes))
 
 
 def _majority(true: np.ndarray, classes: int) -> float:
+    """UF1 of always naming the most frequent class."""
     constant = np.full(len(true), np.bincount(true).argmax())
     return uf1(confusion(true, constant, classes))
 
 
 def _uniform(true: np.ndarray, classes: int, draws: int = 200) -> float:
+    """Mean UF1 of naming classes at random."""
     rng = seeds.generator("learns", "uniform")
     return float(
         np.mean([uf1(confusion(true, rng.integers(classes, size=len(true)), classes)) for _ in range(draws)])
@@ -207,6 +211,7 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 
 def _gain(main: list[dict[str, Any]], over: str) -> tuple[float, float, float]:
+    """Interval of the gain of `quintuplet` over another contender."""
     return interval([line["quintuplet"] - line[over] for line in main])
 
 
@@ -258,6 +263,7 @@ def report() -> None:
 
 
 def _figure(truth: list[dict[str, Any]], null: list[dict[str, Any]]) -> None:
+    """UF1 over difficulty, a line per contender."""
     import matplotlib
 
     matplotlib.use("agg")

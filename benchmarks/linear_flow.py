@@ -95,6 +95,7 @@ def pooled_uf1(labels: NDArray[np.int64], predictions: NDArray[np.int64], classe
 
 
 def _flow(clip: Clip, size: int) -> NDArray[np.float32]:
+    """Flow from onset to apex, as the linear machine reads it."""
     onset, apex = (_face(clip, place, size) for place in (clip.onset, clip.apex))
     maps = flow.features(flow.optical_flow(onset, apex), GRID, FACE)
     maps[:2] = np.clip(maps[:2], -SCALE, SCALE)
@@ -102,5 +103,6 @@ def _flow(clip: Clip, size: int) -> NDArray[np.float32]:
 
 
 def _face(clip: Clip, place: int, size: int) -> NDArray[np.uint8]:
+    """A frame as a grey picture of `size` by `size`."""
     picture = cv2.cvtColor(read_image(clip.frames[place], clip.clip_id), cv2.COLOR_BGR2GRAY)
     return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -68,20 +68,24 @@ class Contender:
 
 
 def race(level: str) -> Callable[[int], Policy]:
+    """`race` at a named level."""
     keys = records.Racing()
     return lambda seed: Race(ALPHA[level], keys.rungs, audit=keys.audit, first=keys.first, seed=seed)
 
 
 def asha(_seed: int) -> Policy:
+    """`asha` with its defaults."""
     keys = records.Search()
     return Asha(eta=keys.eta, rungs=keys.rungs, min_peers=keys.min_peers)
 
 
 def median(_seed: int) -> Policy:
+    """Optuna's median pruner on the pooled score."""
     return Pruner(optuna.pruners.MedianPruner(), pooled=True)
 
 
 def wilcoxon(_seed: int) -> Policy:
+    """Optuna's Wilcoxon pruner on the scores of single folds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return Pruner(optuna.pruners.WilcoxonPruner(), pooled=False)
@@ -134,6 +138,7 @@ def cell(sampler: str, layout: str, workers: int, name: str, seed: int) -> dict[
 
 
 def _search(contender: Contender, memory: Memory, sampler: str, seed: int) -> Search:
+    """The search of a contender, ours or Ray's own."""
     if contender.policy is None:
         cls = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}[sampler]
         return StockRay(memory, cls(seed=seeds.seed("stock", seed) % 2**32), MOST)
@@ -203,6 +208,7 @@ def run(sampler: str, layouts: list[str], workers: list[int], names: list[str], 
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

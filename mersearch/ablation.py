@@ -71,20 +71,23 @@ def require_free(overrides: Sequence[str]) -> set[str]:
 def _changes(config: Config) -> tuple[dict[str, Point], tuple[str, ...]]:
     """Name → point of the ablations that change something; the names of the others.
 
-    Two of one effect on this configuration are one, under both names.
+    Two of one effect on this configuration are one, under both names: also where one of them sets beside it what is
+    set already.
     """
-    named: dict[str, Point] = {}
+    found: list[tuple[str, Point, Point]] = []
     off: list[str] = []
     for name, change in _named(config).items():
         point = {f"algorithm.{path}": value for path, value in change.items()}
-        if config.with_parameters(point) == config.algorithm.settings:
+        effect = config.with_parameters(point)
+        same = [place for place, (_, _, known) in enumerate(found) if known == effect]
+        if effect == config.algorithm.settings:
             off.append(name)
-        elif point in named.values():
-            (same,) = [other for other, known in named.items() if known == point]
-            named = {f"{key} = {name}" if key == same else key: known for key, known in named.items()}
+        elif same:
+            other, first, _ = found[same[0]]
+            found[same[0]] = (f"{other} = {name}", first, effect)
         else:
-            named[name] = point
-    return named, tuple(off)
+            found.append((name, point, effect))
+    return {name: point for name, point, _ in found}, tuple(off)
 
 
 def _named(config: Config) -> Mapping[str, Mapping[str, Any]]:

@@ -243,16 +243,16 @@ def export(
 ) -> None:
     """Write the best configurations as YAML that runs again."""
     from mersearch.export import export as write
-    from mersearch.export import score_lines
     from mersearch.store import RunDirectory
 
     found = RunDirectory.find(run, root)
-    files = write(found, top=top, folder=folder, pareto=front)
+    written = write(found, top=top, folder=folder, pareto=front)
+    files = written.files
     if len(files) < top and not front:
         print(f"{len(files)} of {top}: no other trial has all folds")
     for file in files:
         print(file)
-    print("\n".join(score_lines(found)))
+    print("\n".join(written.lines))
     print(f"next: mersearch evaluate {files[0]}")
     print(f"      mersearch ablate {files[0]}")
     print(f"      mersearch train {files[0]}")

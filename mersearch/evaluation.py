@@ -60,9 +60,9 @@ def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
     from mersearch.space import Space
 
     config = opened.config
-    with opened.run.writer() as writer, recording(opened.run, writer.state):
+    with opened.run.writer() as writer, recording(opened.run, writer) as recorder:
         session = Session(
-            writer,
+            recorder,
             space=Space(),
             trials=1,
             metric=config.search.metric,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.errors import RunError
 from mersearch.front import fold_cost, front
-from mersearch.honest import Honest, honest
+from mersearch.honest import Honest, keep_if_free
 from mersearch.metrics import METRICS
 from mersearch.store import RunDirectory, Trial
 from mersearch.store.files import new_folder, replace
@@ -20,9 +21,20 @@ from mersearch.store.writer import yaml_bytes
 from mersearch.summary import best_lines
 
 
-def export(
-    run: RunDirectory, *, top: int = 1, folder: Path | None = None, pareto: bool = False
-) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export has written.
+
+    Attributes:
+        files: `best.yaml`, `best-2.yaml`, …
+        lines: the score of the best trial as it was found, and the corrected one beside it.
+    """
+
+    files: tuple[Path, ...]
+    lines: tuple[str, ...]
+
+
+def export(run: RunDirectory, *, top: int = 1, folder: Path | None = None, pareto: bool = False) -> Exported:
     """Write the configurations of the `top` complete trials, the best first.
 
     Args:
@@ -32,7 +44,7 @@ def export(
         pareto: write instead those that no other one matches in less time per fold.
 
     Returns:
-        `best.yaml`, `best-2.yaml`, …
+        The files, and what is to be said of the best trial.
 
     Raises:
         RunError: no trial is complete, or the folder is not writable.
@@ -47,7 +59,7 @@ def export(
             received=f"{run.path}: no trial is complete",
             fix=f"go on with the search: mersearch resume {run.path}",
         )
-    found = honest(run, state)
+    found = keep_if_free(run, state)
     target = new_folder(folder or run.path / "export", None)
     files = []
     chosen = front(state, config.search.metric) if pareto else ranked[:top]
@@ -60,13 +72,7 @@ def export(
             None,
         )
         files.append(file)
-    return files
-
-
-def score_lines(run: RunDirectory) -> list[str]:
-    """What `export` says of the best trial: the score that was found, and the corrected one beside it."""
-    state = run.read()
-    return best_lines(state, run.setting("search", "metric"), honest(run, state))
+    return Exported(tuple(files), tuple(best_lines(state, config.search.metric, found)))
 
 
 def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -12,11 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from mersearch.by_database import Scores, of_counts, score_lines, scores_by_database
+from mersearch.errors import Interrupted, RunError
 from mersearch.ledger import competition
 from mersearch.metrics import METRICS, NAMES
-from mersearch.selection import RELIABLE, Competition, correct
+from mersearch.selection import RELIABLE, Competition, correct, rule
 from mersearch.store import RunDirectory, RunState, Trial
 from mersearch.store.files import replace
+from mersearch.store.lease import held
 
 FILE: Final = "corrected.json"
 """Of a run: the last correction, kept because large ledgers take seconds. Safe to delete."""
@@ -68,7 +71,8 @@ class Honest:
         text = [
             f"expected on new subjects: {scores}",
             f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
-            f"  corrected for the choice among {self.configurations} configurations, {self.complete} with all folds)",
+            f"  corrected for the choice among {self.configurations} configurations on these data, over all",
+            f"  runs in the ledger; {self.complete} have all folds)",
         ]
         text += score_lines(self.databases.get("corrected", {}))
         if self.subjects < RELIABLE:
@@ -86,17 +90,14 @@ def honest(run: RunDirectory, state: RunState, *, patient: bool = True) -> Hones
         state: what it knows.
         patient: compute in any case; else where it takes long, take the last one that was kept, or None.
     """
-    metric = run.setting("search", "metric")
-    best = state.best(metric)
-    if best is None:
+    asked = _asked(run, state)
+    if asked is None:
         return None
-    found, place = competition(run, state, best.number, metric)
-    key = _key(found, place, metric)
     kept = _kept(run)
-    if kept is not None and kept[0] == key:
+    if kept is not None and kept[0] == asked.key:
         return kept[1]
-    if patient or len(found.done) * found.clips.shape[1] <= QUICK:
-        return _compute(found, place, best, metric, run.plan.subjects)
+    if patient or asked.quick:
+        return asked.answer()
     return None if kept is None else dataclasses.replace(kept[1], current=False)
 
 
@@ -107,39 +108,87 @@ def keep(run: RunDirectory, state: RunState) -> Honest | None:
         Interrupted: the disk is full.
         RunError: the run is not writable.
     """
-    found = honest(run, state)
-    if found is not None:
-        key = _key(*competition(run, state, found.trial, found.metric), found.metric)
-        replace(
-            run.path / FILE, json.dumps({"key": key, **found.facts()}, indent=2).encode() + b"\n", run.path
-        )
+    asked = _asked(run, state)
+    if asked is None:
+        return None
+    found = _answer(run, asked)
+    _store(run, asked, found)
     return found
 
 
-def _compute(found: Competition, winner: int, best: Trial, metric: str, subjects: Sequence[str]) -> Honest:
-    result = correct(found, winner, metric)
-    pooled = result.per_subject.sum(0)
-    corrected = of_counts(subjects, result.per_subject)
-    return Honest(
-        trial=best.number,
-        metric=metric,
-        naive={name: METRICS[name](best.confusions[-1]) for name in METRICS},
-        corrected={name: METRICS[name](pooled) for name in METRICS},
-        conservative=result.conservative,
-        interval=(result.low, result.high),
-        configurations=result.configurations,
-        complete=int(found.panel.sum()),
-        subjects=result.subjects,
-        databases={"naive": scores_by_database(best), "corrected": corrected} if corrected else {},
-    )
+def keep_if_free(run: RunDirectory, state: RunState) -> Honest | None:
+    """`honest`, kept in the run where nobody works on it and it can be written to."""
+    asked = _asked(run, state)
+    if asked is None:
+        return None
+    found = _answer(run, asked)
+    with contextlib.suppress(RunError, Interrupted), held(run.path):
+        _store(run, asked, found)
+    return found
 
 
-def _key(found: Competition, winner: int, metric: str) -> str:
-    parts = (found.counts, found.done, found.panel, found.clips, found.strata)
-    total = hashlib.sha256(f"{winner} {metric} {found.counts.shape}".encode())
-    for part in parts:
-        total.update(np.ascontiguousarray(part).tobytes())
-    return total.hexdigest()
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """The winner of a run, and what it was chosen from."""
+
+    found: Competition
+    place: int
+    best: Trial
+    metric: str
+    subjects: Sequence[str]
+    """Of the plan, in its order."""
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the answer depends on."""
+        found = self.found
+        parts = (found.counts, found.done, found.panel, found.clips, found.strata)
+        total = hashlib.sha256(f"{rule()} {self.place} {self.metric} {found.counts.shape}".encode())
+        for part in parts:
+            total.update(np.ascontiguousarray(part).tobytes())
+        return total.hexdigest()
+
+    @property
+    def quick(self) -> bool:
+        """Whether the answer takes no patience."""
+        return bool(len(self.found.done) * self.found.clips.shape[1] <= QUICK)
+
+    def answer(self) -> Honest:
+        """The corrected score."""
+        result = correct(self.found, self.place, self.metric)
+        pooled = result.per_subject.sum(0)
+        corrected = of_counts(self.subjects, result.per_subject)
+        return Honest(
+            trial=self.best.number,
+            metric=self.metric,
+            naive={name: METRICS[name](self.best.confusions[-1]) for name in METRICS},
+            corrected={name: METRICS[name](pooled) for name in METRICS},
+            conservative=result.conservative,
+            interval=(result.low, result.high),
+            configurations=result.configurations,
+            complete=int(self.found.panel.sum()),
+            subjects=result.subjects,
+            databases={"naive": scores_by_database(self.best), "corrected": corrected} if corrected else {},
+        )
+
+
+def _asked(run: RunDirectory, state: RunState) -> _Question | None:
+    metric = run.setting("search", "metric")
+    best = state.best(metric)
+    if best is None:
+        return None
+    return _Question(*competition(run, state, best.number, metric), best, metric, run.plan.subjects)
+
+
+def _answer(run: RunDirectory, asked: _Question) -> Honest:
+    """The one that was kept, where it answers the same question."""
+    kept = _kept(run)
+    return kept[1] if kept is not None and kept[0] == asked.key else asked.answer()
+
+
+def _store(run: RunDirectory, asked: _Question, found: Honest) -> None:
+    text = json.dumps({"key": asked.key, **found.facts()}, indent=2)
+    replace(run.path / FILE, text.encode() + b"\n", run.path)
 
 
 def _kept(run: RunDirectory) -> tuple[str, Honest] | None:

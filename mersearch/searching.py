@@ -29,7 +29,7 @@ from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
-from mersearch.store import Progress, RunState, RunWriter, progress
+from mersearch.store import Progress, Recorder, RunState, RunWriter, progress
 
 Say = Callable[[Sequence[str]], None]
 """Prints lines."""
@@ -57,16 +57,16 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         writer.write_config(config.to_dict())
         now = standing(opened, writer)
         over, short = now.finished, ""
-        with recording(opened.run, writer.state):
+        with recording(opened.run, writer) as recorder:
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _run(opened, writer, address, say, until)
+                short = _run(opened, recorder, address, say, until)
         require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - start))
         say([short] if short else [])
 
 
-def standing(opened: Opened, writer: RunWriter) -> Progress:
+def standing(opened: Opened, writer: Recorder) -> Progress:
     """Where a run is that is worked on."""
     return standing_of(opened, writer.state)
 
@@ -135,7 +135,7 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     )
 
 
-def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say, until: float | None) -> str:
+def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> str:
     """Search on Ray; what is to be said where the time budget ended it, else nothing."""
     with contextlib.suppress(TimeUp):
         _on_ray(opened, writer, address, say, until)
@@ -148,7 +148,7 @@ def _run(opened: Opened, writer: RunWriter, address: str | None, say: Say, until
     )
 
 
-def _on_ray(opened: Opened, writer: RunWriter, address: str | None, say: Say, until: float | None) -> None:
+def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = _cores(config) if address == "local" else local_cores()
@@ -185,7 +185,7 @@ def _remarks(opened: Opened) -> list[str]:
     return [*opened.remarks, *earlier, *of_sampler(config.search, config.space)]
 
 
-def _opening_lines(opened: Opened, writer: RunWriter, slots: Slots) -> list[str]:
+def _opening_lines(opened: Opened, writer: Recorder, slots: Slots) -> list[str]:
     search = opened.config.search
     return opening(
         run=opened.run.path,

@@ -20,6 +20,8 @@ from mersearch.metrics import METRICS, scores, scores_of_sums
 from mersearch.student import quantile
 
 Counts = NDArray[np.float64]
+VERSION: Final = 1
+"""Raised with every change of what a correction gives for the same competition."""
 REPEATS: Final = 5
 """Imputations."""
 DRAWS: Final = 1000
@@ -33,6 +35,11 @@ RELIABLE: Final = 15
 """Subjects below which the interval is not to be relied on."""
 BLOCK: Final = 4_000_000
 """Numbers of one block of bootstrap samples in memory."""
+
+
+def rule() -> tuple[float, ...]:
+    """What a correction depends on beside the competition; equal where the same competition gives the same."""
+    return (VERSION, REPEATS, DRAWS, SHRINKAGE, CONCENTRATION, FLOOR)
 
 
 @dataclass(frozen=True, slots=True)

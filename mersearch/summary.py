@@ -11,6 +11,7 @@ from mersearch import front
 from mersearch.audit import audit, audit_lines
 from mersearch.by_database import score_lines, scores_by_database
 from mersearch.honest import Honest, honest
+from mersearch.ledger import Unreadable
 from mersearch.metrics import METRICS, NAMES
 from mersearch.search.budget import budget_of
 from mersearch.store import Progress, RunDirectory, RunState, Trial, TrialProgress, progress
@@ -24,7 +25,15 @@ ROWS = 10
 
 def facts(run: RunDirectory, state: RunState) -> dict[str, Any]:
     """Everything that `status --json` prints."""
-    return _facts(run, state, honest(run, state, patient=False))
+    return _facts(run, state, _corrected(run, state))
+
+
+def _corrected(run: RunDirectory, state: RunState) -> Honest | None:
+    """The corrected score; None also where the ledger cannot be read, for the run itself can."""
+    try:
+        return honest(run, state, patient=False)
+    except Unreadable:
+        return None
 
 
 def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict[str, Any]:
@@ -93,7 +102,7 @@ def _best(trial: Trial) -> dict[str, Any]:
 
 def text(run: RunDirectory, state: RunState) -> list[str]:
     """The lines that `status` prints, at most 80 columns."""
-    corrected = honest(run, state, patient=False)
+    corrected = _corrected(run, state)
     found = _facts(run, state, corrected)
     metric, counts = found["metric"], found["trials"]
     lines = [

@@ -80,6 +80,18 @@ def test_two_ablations_of_one_effect_are_trained_once(
     assert len(run.search.points) == 3
 
 
+def test_an_ablation_that_also_sets_what_is_set_already_has_the_effect_of_the_one_that_does_not(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = config.algorithm.settings["kind"]
+    named(
+        monkeypatch, {"− a": {"steps": 10}, "− b": {"steps": 10, "kind": present}, "− c": {"kind": present}}
+    )
+    run = ablation(config)
+    assert run.ablation == Ablation((FULL, "− a = − b"), ("− c",), "")
+    assert run.search.points == ({}, {"algorithm.steps": 10})
+
+
 def test_a_configuration_with_every_part_off_is_refused(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:

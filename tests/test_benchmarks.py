@@ -14,18 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mersearch.data.folds import folds
+from mersearch.data.preprocess import Preprocess
+from mersearch.data.synthetic import synthesize
 from mersearch.metrics import confusion
 from mersearch.store import predictions
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-NAMES = (
-    "search_efficiency",
-    "efficiency_report",
-    "contenders",
-    "honest_score",
-    "ridge_world",
-    "preprocessing",
-)
+NAMES = tuple(file.stem for file in BENCHMARKS.glob("*.py"))
+SHORT = {"mask": {"steps": 1}, "train": {"steps": 1}}
+"""Settings of `quintuplet` with which a fold is trained in a moment."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,3 +131,46 @@ def test_preprocessing_is_measured_against_a_loop_that_stores_the_same_flow(
     module.LINES.write_text(json.dumps(line) + "\n")
     # 4 frames in 8, 10 and 5 seconds; 8 / 10; 8 / 5 over two cores; processor time alike
     assert "| 2 | 2 | 0 | 0 | 1 | 0.80 | 0.80 | 1.00 | 100, 100, 200 | 1 | 1.0 |" in module.report()
+
+
+def small(module: Any, patch: pytest.MonkeyPatch) -> None:
+    """A few clips of three people, and one fold of them."""
+    patch.setattr(module, "SUBJECTS", 3)
+    patch.setattr(module, "MACRO_SUBJECTS", 3)
+    patch.setattr(module, "PREPROCESS", Preprocess(frames=8, size=16, flow_size=48))
+    patch.setattr(module, "folds", lambda data: folds(data)[:1])
+    patch.setattr(module.numerics, "apply", lambda _: None)
+    patch.setattr(
+        module, "synthesize", lambda *place, **options: synthesize(*place, **{"clips": 12, **options})
+    )
+
+
+def test_a_cell_of_the_learning_benchmark_has_a_score_of_every_contender(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = load("learns")
+    small(module, monkeypatch)
+    monkeypatch.setattr(module, "SETTINGS", {**SHORT, "views": "flow"})
+    true, dealt = module.measure([module.Cell(1.0, 1, 0), module.Cell(1.0, 1, 1)])
+    assert true["clips"] == dealt["clips"] == 12
+    for row in (true, dealt):
+        assert all(0 <= row[name] <= 1 for name in (*module.CONTENDERS, "majority", "uniform"))
+    assert true["majority"] == dealt["majority"], "permuting keeps the sizes of the classes"
+
+
+def test_a_database_of_the_disentangling_benchmark_has_a_cell_per_variant_and_one_of_masks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = load("disentangles")
+    small(module, monkeypatch)
+    monkeypatch.setattr(module, "STRONG", {**module.STRONG, "clips": 12})
+    monkeypatch.setattr(module, "MASK", SHORT)
+    stages = {name: {"steps": 1} for name in ("identity", "emotion", "information", "train")}
+    monkeypatch.setattr(module, "SEPARATING", {"frames": 2, "batch": {"size": 8}, **stages})
+    rows = module.measure(1, ["full", "nor divergence", "mask"])
+    assert [row["variant"] for row in rows] == ["full", "nor divergence", "mask"]
+    full, without, masks = rows
+    assert all(np.isfinite(full[name]) for name in ("uf1", "probe", "overlap", "information"))
+    assert np.isnan(without["information"])
+    assert 0 < masks["even"] < 1
+    assert all(0 <= masks[name] <= 1 for name in ("mask", "shuffled"))

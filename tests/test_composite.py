@@ -213,7 +213,7 @@ def test_scores_of_each_database_stand_wherever_the_pooled_one_does(opened: Open
     found = scores_by_database(state.trials[0])
     best = summary.facts(run, state)["best"]
     assert best["databases"] == found
-    (file,) = export(run, folder=tmp_path)
+    (file,) = export(run, folder=tmp_path).files
     exported = yaml.safe_load(file.read_text())["exported"]
     assert exported["databases"] == found
     assert exported["corrected"]["databases"]["naive"] == found

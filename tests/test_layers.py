@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.disk",
         "mersearch.durations",
         "mersearch.interrupts",
+        "mersearch.nesting",
         "mersearch.seeds",
         "mersearch.stateless",
         "mersearch.space",

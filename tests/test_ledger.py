@@ -2,22 +2,35 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mersearch import ledger
+from mersearch import ledger, selection
 from mersearch.errors import Interrupted
-from mersearch.honest import FILE, honest, keep
-from mersearch.ledger import competition, ledger_path, read, record, recording
+from mersearch.honest import FILE, honest, keep, keep_if_free
+from mersearch.ledger import Unreadable, competition, ledger_path, read, record, recording
 from mersearch.metrics import confusion
-from mersearch.search.policy import NoStopping
+from mersearch.search.policy import NoStopping, Policy
+from mersearch.search.session import Session
+from mersearch.seeds import digest
 from mersearch.selection import correct
-from mersearch.store import FoldPlan, RunDirectory, RunState, TrialProposed, configuration, predictions
-from tests.runs import a_plan, a_race, a_session, execute, train
+from mersearch.store import (
+    FoldPlan,
+    Recorder,
+    RunDirectory,
+    RunState,
+    TrialProposed,
+    configuration,
+    predictions,
+)
+from tests.runs import SPACE, a_plan, a_race, a_session, execute, train
 
 CONFIG: dict[str, Any] = {
     "run": {"name": "r", "seed": 0},
@@ -37,9 +50,11 @@ def a_run(
     )
 
 
-def searched(path: Path, trials: int = 10, seed: int = 7, **more: Any) -> RunDirectory:
+def searched(
+    path: Path, trials: int = 10, seed: int = 7, policy: Policy | None = None, **more: Any
+) -> RunDirectory:
     run = a_run(path, **more)
-    execute(run, trials, seed=seed)
+    execute(run, trials, seed=seed, **({"policy": policy} if policy else {}))
     record(run, run.read())
     return run
 
@@ -133,6 +148,28 @@ def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) 
     assert paths[3] == paths[0]
 
 
+def test_the_ledger_of_several_databases_is_of_all_of_them_and_not_of_the_macro_database(
+    tmp_path: Path,
+) -> None:
+    def path(name: str, databases: list[str], macro: str) -> Path:
+        listed = [{"name": base, "label_file": f"hash of {base}"} for base in databases]
+        run = RunDirectory.create(
+            tmp_path / name,
+            config={**CONFIG, "macro": {"database": macro}},
+            provenance={"data": {"labels": "three", "databases": listed}},
+            plan=a_plan(7),
+        )
+        return ledger_path(run)
+
+    alone = path("alone", ["db"], "none")
+    assert path("macro", ["db", "ckplus"], "ckplus") == alone
+    both = path("both", ["db", "samm"], "none")
+    assert path("both-macro", ["db", "samm", "ckplus"], "ckplus") == both
+    assert len({alone, both, path("other", ["db", "smic"], "none")}) == 3
+    same = ["db", "hash of db", sorted(map(list, zip(a_plan(7).subjects, a_plan(7).counts, strict=True)))]
+    assert alone.name == f"{digest(same)[:16]}-three.jsonl", "ledgers of one database stay where they are"
+
+
 def test_a_configuration_is_the_same_searched_or_fixed_and_another_with_another_seed(tmp_path: Path) -> None:
     run = searched(tmp_path / "r", 3)
     entry, trial = read(ledger_path(run))[0], run.read().trials[0]
@@ -195,27 +232,133 @@ def test_stopped_trials_compete_with_the_folds_they_have_and_failed_ones_as_majo
     assert failed.sum() == clips.sum()
 
 
-def test_a_line_about_other_clips_does_not_compete(tmp_path: Path) -> None:
+def more_clips(rows: list[list[Any]]) -> None:
+    rows[0][0] += 1
+
+
+def a_row_of_another_length(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]), 0, 0, 0]
+
+
+def another_number_of_rows(rows: list[list[Any]]) -> None:
+    rows.append([0, 0, 0])
+
+
+def a_negative_count(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]) + 1, -1, 0]
+
+
+def a_fraction(rows: list[list[Any]]) -> None:
+    rows[0] = [sum(rows[0]) - 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    "spoil", [more_clips, a_row_of_another_length, another_number_of_rows, a_negative_count, a_fraction]
+)
+def test_a_line_that_is_no_count_of_these_clips_does_not_compete_and_hides_no_other(
+    tmp_path: Path, spoil: Callable[[list[list[Any]]], None]
+) -> None:
     run = searched(tmp_path / "r", 6)
-    line = json.loads(ledger_path(run).read_bytes().splitlines()[0])
-    first = run.plan.subjects[0]
-    line["configuration"] = "other"
-    line["counts"][first][0][0] += 1
-    with ledger_path(run).open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    whole = ledger_path(run).read_bytes()
+    line = json.loads(whole.splitlines()[0])
+    spoil(line["counts"][run.plan.subjects[0]])
+    stranger = {**line, "configuration": "other"}
+    ledger_path(run).write_text(f"{json.dumps(stranger)}\n{json.dumps(line)}\n")
     state = run.read()
     found, _ = competition(run, state, state.ranking("uf1")[0].number, "uf1")
     assert len(found.done) == 6
+    record(run, state)
+    assert ledger_path(run).read_bytes().endswith(whole)
+
+
+def search_on(run: RunDirectory, writer: Recorder, trials: int) -> Iterator[int]:
+    """The search as a driver makes it; yields the number of every trial whose end is told."""
+    session = Session(
+        writer, space=SPACE, trials=trials, metric="uf1", policy=NoStopping(), seed=7, clock=lambda: 1000.0
+    )
+    while proposal := session.next_trial():
+        for subject in run.plan.subjects[proposal.done :]:
+            session.report(proposal.trial, [train(run.plan, proposal.trial, proposal.parameters, subject)])
+        yield proposal.trial
 
 
 def test_an_interrupted_search_is_recorded_and_the_interruption_counts(tmp_path: Path) -> None:
     run = a_run(tmp_path / "r")
-    execute(run, 3)
-    with pytest.raises(Interrupted, match="enough"), recording(run, run.read()):
-        raise Interrupted("enough")
-    assert len(read(ledger_path(run))) == 3
-    with recording(run, run.read()):
-        execute(run, 4)
+    with pytest.raises(Interrupted, match="enough"):
+        interrupt(run, trials=3)
+    assert [entry.state for entry in read(ledger_path(run))] == ["complete"] * 3
+
+
+def interrupt(run: RunDirectory, trials: int) -> None:
+    with run.writer() as writer, recording(run, writer) as recorder:
+        for number in search_on(run, recorder, trials + 1):
+            if number == trials - 1:
+                raise Interrupted("enough")
+
+
+def test_every_trial_is_in_the_ledger_when_it_ends_so_that_a_kill_loses_none(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "killed")
+    child = os.fork()
+    if not child:
+        with run.writer() as writer, recording(run, writer) as recorder:
+            for number in search_on(run, recorder, 5):
+                if number == 3:
+                    session_of_one_fold(run, recorder)
+                    os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [entry.trial for entry in read(ledger_path(run))] == [0, 1, 2, 3]
+    other = searched(tmp_path / "other", 3, seed=8, policy=NoStopping())
+    competing = [run.read().best("uf1"), other.read().best("uf1")]
+    for one, best in zip((run, other), competing, strict=True):
+        assert best is not None
+        found, _ = competition(one, one.read(), best.number, "uf1")
+        top = best.score("uf1") == max(each.score("uf1") or 0.0 for each in competing if each)
+        assert len(found.done) == (8 if top else len(one.read().trials)), (
+            "the trial that was running counts too"
+        )
+    with run.writer() as writer, recording(run, writer):
+        pass
+    assert [
+        (entry.trial, len(entry.counts)) for entry in read(ledger_path(run)) if entry.run == "killed"
+    ] == [
+        (0, 7),
+        (1, 7),
+        (2, 7),
+        (3, 7),
+        (4, 1),
+    ]
+
+
+def session_of_one_fold(run: RunDirectory, writer: Recorder) -> None:
+    """The next trial begins."""
+    number, parameters = len(writer.state.trials), {"algorithm.lr": 0.01, "algorithm.head": "mlp"}
+    writer.append(TrialProposed(number, parameters, 0))
+    fold = train(run.plan, number, parameters, run.plan.subjects[0])
+    writer.append(dataclasses.replace(fold, configuration=configuration(parameters)))
+
+
+def test_a_run_that_is_not_recorded_competes_although_there_is_a_ledger(tmp_path: Path) -> None:
+    runs = [searched(tmp_path / "one", 8), a_run(tmp_path / "two")]
+    execute(runs[1], 8, seed=8)
+    assert {entry.run for entry in read(ledger_path(runs[0]))} == {"one"}
+    bests = [(best.score("uf1") or 0.0, run) for run in runs if (best := run.read().best("uf1"))]
+    _, winner = max(bests, key=lambda each: each[0])
+    best = winner.read().best("uf1")
+    assert best is not None
+    found, _ = competition(winner, winner.read(), best.number, "uf1")
+    assert len(found.done) == 16
+
+
+def test_the_folds_of_a_run_that_is_all_in_the_ledger_are_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = searched(tmp_path / "one", 8), searched(tmp_path / "two", 8, seed=8)
+    states = {run.name: run.read() for run in (one, two)}
+    monkeypatch.setattr(RunDirectory, "read", None)
+    for run in (one, two):
+        best = states[run.name].best("uf1")
+        assert best is not None
+        competition(run, states[run.name], best.number, "uf1")
 
 
 def test_the_honest_score_is_the_corrected_one_and_is_kept(
@@ -233,6 +376,41 @@ def test_the_honest_score_is_the_corrected_one_and_is_kept(
     assert (found.configurations, found.complete) == (12, len(state.in_state("complete")))
     monkeypatch.setattr("mersearch.honest.correct", None)
     assert honest(run, state) == found
+
+
+@pytest.mark.parametrize("constant", ["VERSION", "REPEATS", "DRAWS", "SHRINKAGE", "CONCENTRATION", "FLOOR"])
+def test_a_kept_score_counts_only_for_the_rule_that_gave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, constant: str
+) -> None:
+    run = searched(tmp_path / "r", 4)
+    state = run.read()
+    assert keep(run, state) == honest(run, state, patient=False)
+    monkeypatch.setattr(selection, constant, getattr(selection, constant) * 2)
+    monkeypatch.setattr("mersearch.honest.QUICK", 0)
+    found = honest(run, state, patient=False)
+    assert found is not None
+    assert not found.current
+
+
+def test_a_score_is_kept_in_passing_only_where_nobody_works_on_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = searched(tmp_path / "r", 4)
+    with run.writer() as writer:
+        busy = keep_if_free(run, writer.state)
+        assert not (run.path / FILE).exists()
+    found = keep_if_free(run, run.read())
+    assert found == busy
+    monkeypatch.setattr("mersearch.honest.correct", None)
+    assert honest(run, run.read()) == keep_if_free(run, run.read()) == found
+
+
+def test_a_ledger_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    run = searched(tmp_path / "r", 4)
+    ledger_path(run).unlink()
+    ledger_path(run).mkdir()
+    with pytest.raises(Unreadable, match=r"(?s)ledger must be readable.*-three.jsonl: .*run.ledger"):
+        honest(run, run.read())
 
 
 def test_without_patience_a_large_ledger_gives_the_kept_score_and_says_that_it_is_old(

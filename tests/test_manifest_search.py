@@ -80,7 +80,7 @@ def test_launch_and_export_work_on_a_manifest_of_flow(tmp_path: Path) -> None:
     options = ["data.root=flow", "macro=none", "run.name=one", *quick("quintuplet")]
     with Command(tmp_path, "launch", "quintuplet_sdu", *options) as command:
         assert "macro members of the quintuplets (quintuplet.macro=false)" in command.ended()
-    (best,) = export(RunDirectory.open(tmp_path / "runs" / "one"))
+    (best,) = export(RunDirectory.open(tmp_path / "runs" / "one")).files
     exported = compose(best)
     assert (exported.algorithm.settings["views"], exported.preprocess.frames) == ("flow", 1)
     assert "algorithm.views" in exported.given

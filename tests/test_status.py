@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mersearch import summary
+from mersearch.ledger import ledger_path
 from mersearch.store import (
     FoldRecord,
     RunDirectory,
@@ -146,3 +147,16 @@ def test_status_says_what_of_a_budget_is_spent_and_that_it_ended_the_search(tmp_
     assert any(line.startswith(f"  {hours:.3g} of 0.003 GPU-hours are spent") for line in lines)
     budget = summary.facts(run, run.read())["budget"]
     assert budget["gpu_hours"] == {"spent": pytest.approx(hours), "of": 0.003}
+
+
+def test_where_the_ledger_cannot_be_read_the_best_trial_comes_with_a_caution(run: RunDirectory) -> None:
+    with run.writer() as writer:
+        writer.append(*trained(run, run.plan.subjects[3:]))
+        writer.append(TrialEnded(0, "complete", "", 6))
+    before = said(run)
+    assert any("expected on new subjects" in line for line in before)
+    ledger_path(run).mkdir(parents=True)
+    lines = said(run)
+    (place,) = [place for place, line in enumerate(lines) if line.startswith("  best: trial 0")]
+    assert lines[place + 1] == f"  {summary.CAUTION}"
+    assert summary.facts(run, run.read())["corrected"] is None

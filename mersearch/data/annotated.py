@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +39,10 @@ def read_annotated(
     Raises:
         DataError: clips break a rule (all of them in one message), or there is none.
     """
-    gathering = _Gathering(film, labels, folders, Counter(a.clip_id.lower() for a in annotations))
+    places: dict[str, list[str]] = defaultdict(list)
+    for annotation in annotations:
+        places[annotation.clip_id.lower()].append(annotation.where)
+    gathering = _Gathering(film, labels, folders, places)
     errors: list[tuple[str, DataError]] = []
     for annotation in annotations:
         try:
@@ -91,17 +94,19 @@ class _Gathering:
     """Clips and notes, gathered annotation by annotation."""
 
     def __init__(
-        self, film: Film, labels: LabelSet, folders: Mapping[str, Path], occurs: Counter[str]
+        self, film: Film, labels: LabelSet, folders: Mapping[str, Path], places: Mapping[str, list[str]]
     ) -> None:
-        self.film, self.labels, self.folders, self.occurs = film, labels, folders, occurs
+        self.film, self.labels, self.folders, self.places = film, labels, folders, places
         self.clips: list[Clip] = []
         self.dropped: list[Note] = []
         self.repaired: list[Note] = []
 
     def take(self, row: Annotation) -> None:
         """Turn one annotation into a clip or a dropped row."""
-        if self.occurs[row.clip_id.lower()] > 1:
-            received, fix = f"also {row.where}", "remove the repeated row"
+        others = list(self.places[row.clip_id.lower()])
+        others.remove(row.where)
+        if others:
+            received, fix = f"also {', '.join(others)}", "remove the repeated row"
             raise DataError("a clip has one row", received=received, fix=fix)
         emotion = self.labels.emotion(row.emotion) if row.emotion else None
         reason = self._left_out(row, emotion)

@@ -77,11 +77,17 @@ def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:
 
 def _keep_current(plan: CachePlan) -> None:
     """Store what the label file says now, of clips that are the same as before; every run stores it too."""
+    if _is_current(plan):
+        return
+    with contextlib.suppress(OSError), _locked(plan.folder / "lock"):
+        if complete(plan.folder, plan.index) and not _is_current(plan):
+            notes = read_index(plan.folder).notes
+            write_index(plan.folder, dataclasses.replace(plan.index, notes=notes))
+
+
+def _is_current(plan: CachePlan) -> bool:
     stored = read_index(plan.folder)
-    current = dataclasses.replace(plan.index, notes=stored.notes)
-    if stored != current:
-        with contextlib.suppress(OSError):
-            write_index(plan.folder, current)
+    return stored == dataclasses.replace(plan.index, notes=stored.notes)
 
 
 def _compute(plan: CachePlan, rows: Rows, workers: int, report: Callable[[int], None]) -> None:

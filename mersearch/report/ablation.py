@@ -105,7 +105,8 @@ def ablation_table(run: str, state: RunState, config: Config, named: Ablation) -
     """The result, from what is stored."""
     log = next(iter(curves(algorithm_class(config.algorithm.name))), "")
     metric, full = config.search.metric, state.trials.get(0)
-    reference = None if full is None else mean_curve(state.folds(0), log)
+    whole = full is not None and full.state == "complete"
+    reference = mean_curve(state.folds(0), log) if whole else None
     rows = [
         _row(state, number, variant, metric, log, reference) for number, variant in enumerate(named.variants)
     ]

@@ -55,9 +55,9 @@ class _Worker:
 
     ready: float
     place: int
-    proposal: Proposal | None = None
-    folds: tuple[FoldRecord, ...] = ()
-    failure: str = ""
+    proposal: Proposal
+    folds: tuple[FoldRecord, ...]
+    failure: str
 
 
 def simulate(search: Search, table: Table, *, workers: int = 1) -> Iterator[Moment]:
@@ -73,30 +73,30 @@ def simulate(search: Search, table: Table, *, workers: int = 1) -> Iterator[Mome
     """
     busy: list[_Worker] = []
     for place in range(workers):
-        _next(search, table, _Worker(0.0, place), busy)
+        _next(search, table, 0.0, place, busy)
     while busy:
         worker = heapq.heappop(busy)
         proposal = worker.proposal
-        if proposal is None:
-            return
         if worker.failure:
             search.fail(proposal.trial, worker.failure)
         going = not worker.failure and search.report(proposal.trial, worker.folds)
         if going:
             done = proposal.done + len(worker.folds)
-            _start(search.plan, table, worker, Proposal(proposal.trial, proposal.parameters, done), busy)
+            again = Proposal(proposal.trial, proposal.parameters, done)
+            heapq.heappush(busy, _started(search.plan, table, worker.ready, worker.place, again))
         yield Moment(worker.ready, proposal.trial, going)
         if not going:
-            _next(search, table, worker, busy)
+            _next(search, table, worker.ready, worker.place, busy)
 
 
-def _next(search: Search, table: Table, worker: _Worker, busy: list[_Worker]) -> None:
+def _next(search: Search, table: Table, now: float, place: int, busy: list[_Worker]) -> None:
+    """Give the worker of a place the next trial, if there is one."""
     proposal = search.next_trial()
     if proposal is not None:
-        _start(search.plan, table, worker, proposal, busy)
+        heapq.heappush(busy, _started(search.plan, table, now, place, proposal))
 
 
-def _start(plan: FoldPlan, table: Table, worker: _Worker, proposal: Proposal, busy: list[_Worker]) -> None:
+def _started(plan: FoldPlan, table: Table, now: float, place: int, proposal: Proposal) -> _Worker:
     """Read the next chunk of a trial, to be reported when it is through."""
     folds: list[FoldRecord] = []
     failure = ""
@@ -105,5 +105,5 @@ def _start(plan: FoldPlan, table: Table, worker: _Worker, proposal: Proposal, bu
         folds += [table.fold(proposal.trial, proposal.parameters, subject) for subject in subjects]
     except TrialFailure as error:
         failure = error.line
-    ready = worker.ready + sum(fold.seconds for fold in folds)
-    heapq.heappush(busy, _Worker(ready, worker.place, proposal, tuple(folds), failure))
+    ready = now + sum(fold.seconds for fold in folds)
+    return _Worker(ready, place, proposal, tuple(folds), failure)

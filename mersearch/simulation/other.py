@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from mersearch.config.load import read_back
 from mersearch.config.records import Search
@@ -17,6 +18,7 @@ from mersearch.simulation.table import Bill, Recorded
 from mersearch.space import Space
 from mersearch.store import Memory, RunDirectory, RunState, Trial
 
+NAMED: tuple[Literal["strict", "default", "explore"], ...] = ("strict", "default", "explore")
 FEWEST = 4
 """Complete trials from which a comparison says anything."""
 
@@ -41,12 +43,16 @@ class Outcome:
 
 
 def schedulers(search: Search) -> dict[str, Search]:
-    """Name → section of the configuration, for every scheduler; each keeps the run's own keys."""
+    """Name → section of the configuration, for every scheduler; each keeps the run's own keys.
+
+    The levels of `race` that have a name, and the run's own where it is a number.
+    """
+    own = [search.race.alpha] if not isinstance(search.race.alpha, str) else []
     races = {
-        f"race {level}": dataclasses.replace(
+        f"race {level}" if isinstance(level, str) else f"race {level:.3g}": dataclasses.replace(
             search, scheduler="race", race=dataclasses.replace(search.race, alpha=level)
         )
-        for level in ("strict", "default", "explore")
+        for level in (*NAMED, *own)
     }
     plain = {name: dataclasses.replace(search, scheduler=name) for name in ("none", "asha")}
     return {**plain, **races}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mersearch.errors import raise_all
+from mersearch.nesting import nested
 from mersearch.space.conditions import resolve
 from mersearch.space.dimension import Choice, Dimension, Float, Value, is_active
 from mersearch.space.parse import Fields, parse
@@ -69,14 +70,7 @@ class Space:
 
     def to_mapping(self) -> dict[str, Any]:
         """The nested mapping that `from_mapping` reads back."""
-        nested: dict[str, Any] = {}
-        for dimension in self.parameters:
-            *parents, name = dimension.path.split(".")
-            node = nested
-            for parent in parents:
-                node = node.setdefault(parent, {})
-            node[name] = _leaf(dimension)
-        return nested
+        return nested({dimension.path: _leaf(dimension) for dimension in self.parameters})
 
 
 def _stray(path: str, value: Value, paths: tuple[str, ...]) -> Problem:

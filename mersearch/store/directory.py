@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from mersearch.errors import RunError
 from mersearch.store.files import failure, replace, sync_folder
-from mersearch.store.lease import Lease
+from mersearch.store.lease import held
 from mersearch.store.lines import corrupt, read_lines
 from mersearch.store.plan import FoldPlan
 from mersearch.store.records import Record, encode, fold_record, trial_record, verdict_record
@@ -151,10 +151,15 @@ class RunDirectory:
         Raises:
             RunError: a bad line in the middle of a log, with file and line number.
         """
-        state = RunState(self.plan)
-        _read_into(state, self.path / TRIALS, trial_record)
+        state = self.read_trials()
         _read_into(state, self.path / FOLDS, fold_record)
         _read_into(state, self.path / VERDICTS, verdict_record)
+        return state
+
+    def read_trials(self) -> RunState:
+        """What was proposed and what has ended, quickly: without folds and verdicts; raises as `read`."""
+        state = RunState(self.plan)
+        _read_into(state, self.path / TRIALS, trial_record)
         return state
 
     @contextmanager
@@ -165,15 +170,8 @@ class RunDirectory:
             RunError: another process is writing to the run.
             Interrupted: the disk is full.
         """
-        lease = Lease(self.path)
-        try:
-            writer = RunWriter(self.path, self.read(), lease)
-            try:
-                yield writer
-            finally:
-                writer.close()
-        finally:
-            lease.release()
+        with held(self.path) as lease, closing(RunWriter(self.path, self.read(), lease)) as writer:
+            yield writer
 
 
 def is_run(path: Path) -> bool:

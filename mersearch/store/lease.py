@@ -13,6 +13,8 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +103,16 @@ class Lease:
                 return
             except OSError:
                 continue
+
+
+@contextmanager
+def held(run: Path) -> Iterator[Lease]:
+    """The lease of a run while the context lasts; raises as `Lease`."""
+    lease = Lease(run)
+    try:
+        yield lease
+    finally:
+        lease.release()
 
 
 def _acquire(folder: Path, run: Path) -> Path:

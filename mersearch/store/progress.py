@@ -61,7 +61,7 @@ class Progress:
     @property
     def coming(self) -> int:
         """Trials that are still to be proposed."""
-        return 0 if self.exhausted or self.ended else max(0, self.planned - len(self.trials))
+        return _coming(self.planned, len(self.trials), over=self.exhausted or bool(self.ended))
 
     @property
     def shortfall(self) -> str:
@@ -97,8 +97,8 @@ def progress(
     mean = sum(seconds) / len(seconds) if seconds else None
     best = state.best(metric)
     score = best.score(metric) if best else None
-    waiting = 0 if state.exhausted or ended else max(0, planned - len(rows))
-    needed = None if mean is None else mean * _expected_folds(rows, waiting, len(state.plan), slots)
+    coming = _coming(planned, len(rows), over=state.exhausted or bool(ended))
+    needed = None if mean is None else mean * _expected_folds(rows, coming, len(state.plan), slots)
     capped = needed is not None and left is not None and left < needed
     return Progress(
         rows,
@@ -114,16 +114,21 @@ def progress(
     )
 
 
+def _coming(planned: int, proposed: int, *, over: bool) -> int:
+    """Trials still to be proposed; none once the space or a budget is used up."""
+    return 0 if over else max(0, planned - proposed)
+
+
 def _row(trial: Trial, metric: str) -> TrialProgress:
     return TrialProgress(trial.number, trial.state, trial.done, trial.score(metric), trial.why)
 
 
-def _expected_folds(rows: tuple[TrialProgress, ...], waiting: int, folds: int, slots: int) -> float:
+def _expected_folds(rows: tuple[TrialProgress, ...], coming: int, folds: int, slots: int) -> float:
     """Folds that the busiest slot still has to compute.
 
     Running trials are taken to complete; a trial not started costs the mean number of folds of an ended one.
     """
     running = [folds - row.folds for row in rows if row.state == "running"]
     ended = [row.folds for row in rows if row.state != "running"]
-    total = sum(running) + waiting * (sum(ended) / len(ended) if ended else folds)
-    return total / max(1, min(slots, len(running) + waiting))
+    total = sum(running) + coming * (sum(ended) / len(ended) if ended else folds)
+    return total / max(1, min(slots, len(running) + coming))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import os
@@ -18,6 +19,7 @@ from frame_files import toy
 from mersearch.data import cache_fill, cache_workers
 from mersearch.data.arrays import ClipArrays, clip_arrays
 from mersearch.data.cache import prepare
+from mersearch.data.cache_index import Index, read_index, write_index
 from mersearch.data.preprocess import Method, Preprocess
 from mersearch.data.table import Clip
 from mersearch.errors import DataError, Interrupted
@@ -182,6 +184,39 @@ def test_a_worker_that_is_killed_is_a_resumable_stop(tmp_path: Path, monkeypatch
 
 def _dies(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_index_of_a_finished_cache_changes_only_under_the_lock_and_after_another_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    micro = toy(tmp_path)
+    folder = prepare(micro, None, SETTINGS, tmp_path / "cache", workers=1).micro
+    held, looks = [], []
+
+    def free() -> bool:
+        with (folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    def write(place: Path, index: Index) -> None:
+        held.append(not free())
+        write_index(place, index)
+
+    def look(place: Path) -> Index:
+        looks.append(free())
+        return read_index(place)
+
+    monkeypatch.setattr(cache_fill, "write_index", write)
+    monkeypatch.setattr(cache_fill, "read_index", look)
+    changed = dataclasses.replace(micro, label_hash="1" * 64)
+    for _ in range(2):
+        prepare(changed, None, SETTINGS, tmp_path / "cache", workers=1)
+    assert held == [True]
+    assert False in looks
+    assert read_index(folder).label_hash == "1" * 64
 
 
 def test_a_second_process_waits_for_the_first_and_then_computes_nothing(

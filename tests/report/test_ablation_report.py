@@ -45,12 +45,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return run
 
 
-def fill(run: RunDirectory, failed: tuple[int, ...]) -> None:
+def fill(run: RunDirectory, failed: tuple[int, ...], after: int = 0) -> None:
+    """Train the trials; `failed` ones fail when they have finished so many folds."""
     points: list[dict[str, Any]] = [{}, *({"algorithm.without": number} for number in (1, 2, 3))]
     with a_session(run, 4, space=Space(()), points=points, policy=NoStopping()) as session:
         while proposal := session.next_trial():
-            for subject in run.plan.subjects:
-                if proposal.trial in failed:
+            for place, subject in enumerate(run.plan.subjects):
+                if proposal.trial in failed and place == after:
                     session.fail(proposal.trial, "a loss stays finite: nan at step 3, and so on and on" * 3)
                     break
                 session.report(proposal.trial, [a_fold(run, proposal.trial, subject)])
@@ -145,11 +146,12 @@ def test_the_files_are_written_into_the_run(run: RunDirectory, config: Config, t
     assert (run.path / "ablation.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize("after", [0, 2])
 def test_without_the_full_configuration_scores_are_told_and_nothing_is_compared(
-    tmp_path: Path, config: Config
+    tmp_path: Path, config: Config, after: int
 ) -> None:
     run = a_run(tmp_path / "r", a_plan(6))
-    fill(run, failed=(0,))
+    fill(run, failed=(0,), after=after)
     table = ablation_table("r", run.read(), config, NAMED)
     assert [row.state for row in table.rows[:4]] == ["failed", *["complete"] * 3]
     assert all(row.difference is None and row.steps is None for row in table.rows)

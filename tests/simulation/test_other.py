@@ -7,16 +7,17 @@ import pytest
 
 from mersearch.config import compose
 from mersearch.errors import RunError
+from mersearch.search.policies import ALPHA
 from mersearch.search.policy import NoStopping
 from mersearch.simulation.other import lines, outcomes
 from mersearch.store import RunDirectory
 from tests.runs import a_plan, execute
 
 
-def a_whole_run(path: Path, trials: int) -> RunDirectory:
+def a_whole_run(path: Path, trials: int, *more: str) -> RunDirectory:
     """A run whose trials are all complete; its configuration asks for `race`."""
     config = compose(
-        "quintuplet", ["search.scheduler=race", "search.rungs=[0.3,0.5]", "run.seed=5"]
+        "quintuplet", ["search.scheduler=race", "search.rungs=[0.3,0.5]", "run.seed=5", *more]
     ).to_dict()
     run = RunDirectory.create(path, config=config, provenance={}, plan=a_plan(9))
     execute(run, trials, policy=NoStopping())
@@ -37,6 +38,14 @@ def test_the_scheduler_of_a_run_with_its_keys_does_what_it_did(tmp_path: Path) -
     assert found["asha"].folds < 16 * 9
     assert found["race explore"].folds <= found["race strict"].folds
     assert outcomes(run, workers=4)["none"].seconds == 4 * 9 * 1.5
+
+
+def test_a_level_of_race_that_is_a_number_is_looked_at_as_the_run_has_it(tmp_path: Path) -> None:
+    run = a_whole_run(tmp_path / "r", 6, f"search.race.alpha={ALPHA['explore']}")
+    found = outcomes(run)
+    assert list(found)[-1] == f"race {ALPHA['explore']:g}"
+    assert found[f"race {ALPHA['explore']:g}"] == found["race explore"]
+    assert max(map(len, lines(run, found, workers=1))) <= 80
 
 
 def test_what_is_printed_fits_and_says_what_is_left_out(tmp_path: Path) -> None:
