@@ -61,6 +61,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as search.trials=50."),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as run.root=elsewhere."),
+]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under --root.")]
 Root = Annotated[Path, typer.Option("--root", help="Folder of the runs.")]
 Configuration = Annotated[
@@ -250,12 +254,14 @@ def export(
         print(file)
     print("\n".join(score_lines(found)))
     print(f"next: mersearch evaluate {files[0]}")
+    print(f"      mersearch ablate {files[0]}")
+    print(f"      mersearch train {files[0]}")
 
 
 @app.command(epilog="Example: mersearch evaluate runs/quintuplet/export/best.yaml")
 def evaluate(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
     ] = 1,
@@ -309,7 +315,7 @@ def verify(
 @app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
 def ablate(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
@@ -328,7 +334,7 @@ def ablate(
 @app.command(epilog="Example: mersearch train runs/quintuplet/export/best.yaml")
 def train(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The model file; beside CONFIG.yaml by default.")
     ] = None,

@@ -107,6 +107,7 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
             seed=synthetic.seed,
             difficulty=synthetic.difficulty,
             clips=None if synthetic.clips == "auto" else synthetic.clips,
+            habits=synthetic.habits,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
         )

@@ -62,7 +62,10 @@ def verify(
         with preparing() as report:
             opened = open_run(inner, report, mode)
         say(["", f"Group {number + 1} of {groups}: a search without {', '.join(subjects)}"])
-        search(opened, address, say, since=since)
+        try:
+            search(opened, address, say, since=since)
+        except Stopped as stopped:
+            raise Stopped(stopped.rule, received=stopped.received, fix=_again(run, groups)) from None
         found.append(_group(run, outer, opened, subjects, groups))
     result = Nested(config.search.metric, tuple(found))
     replace(root / FILE, json.dumps(result.facts(), indent=2).encode() + b"\n", run.path)
@@ -78,9 +81,8 @@ def verify_lines(run: RunDirectory, found: Nested) -> list[str]:
 
 def _group(run: RunDirectory, outer: Opened, opened: Opened, subjects: tuple[str, ...], groups: int) -> Group:
     state, metric = opened.run.read(), opened.config.search.metric
-    again = f"mersearch verify {run.path} --nested {groups}"
     if not standing_of(opened, state).finished:
-        raise Stopped("a search of the verification is not over", fix=f"{again} goes on")
+        raise Stopped("a search of the verification is not over", fix=_again(run, groups))
     pick = state.best(metric)
     if pick is None:
         raise NothingRan(
@@ -90,6 +92,10 @@ def _group(run: RunDirectory, outer: Opened, opened: Opened, subjects: tuple[str
         )
     counts = judged(outer.study, opened.run.path, subjects, pick)
     return Group(subjects, pick.number, len(state.trials), pick.score(metric) or 0.0, counts)
+
+
+def _again(run: RunDirectory, groups: int) -> str:
+    return f"mersearch verify {run.path} --nested {groups} goes on"
 
 
 def _require_search(run: RunDirectory, config: Config) -> None:

@@ -141,8 +141,16 @@ def test_a_group_is_predicted_by_a_pick_and_a_training_that_never_saw_it(
 def test_a_search_that_a_budget_ended_stops_the_verification_with_the_way_on(
     searched: RunDirectory, quickly: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "search", lambda *_, **__: None)
     told = Told()
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise Stopped("everything finished is kept", received="SIGINT", fix="mersearch resume goes on")
+
+    monkeypatch.setattr(verification, "search", interrupted)
+    with pytest.raises(Stopped, match="everything finished is kept") as error:
+        verify(searched, 2, None, told.say, told)
+    assert error.value.fix == f"mersearch verify {searched.path} --nested 2 goes on"
+    monkeypatch.setattr(verification, "search", lambda *_, **__: None)
     shutil.rmtree(searched.path / "nested-2", ignore_errors=True)
     with pytest.raises(Stopped, match="is not over") as error:
         verify(searched, 2, None, told.say, told)

@@ -47,6 +47,8 @@ class Synthetic:
     difficulty: float = field(default=1.0, metadata={"ge": 0})
     clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Number of clips; auto = in proportion to the real database."""
+    habits: float = field(default=0.0, metadata={"ge": 0, "le": 3})
+    """Pixels that every person's own way of moving adds to each expression."""
 
 
 @dataclass(frozen=True, slots=True)

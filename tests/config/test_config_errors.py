@@ -328,7 +328,7 @@ def test_a_group_file_that_is_no_yaml_is_named(write: Write) -> None:
 def test_a_space_that_does_not_exist_is_told(write: Write, tmp_path: Path) -> None:
     write(name="x.yml")
     assert "did you mean quintuplet? shipped search spaces: " in text("quintuplt")
-    assert "there is no search space nowhere/x.yaml" in text("nowhere/x.yaml")
+    assert "there is no file nowhere/x.yaml" in text("nowhere/x.yaml")
     assert "is a folder" in text(tmp_path)
     assert "call it x.yaml" in text("x.yml")
 
