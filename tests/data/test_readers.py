@@ -234,7 +234,7 @@ def test_crops_are_aligned_and_whole_pictures_are_not(name, release, aligned, ma
     ("name", "meant"), [("casme-2", "casme2"), ("CASME2", "casme2"), ("casmeii", "casme2"), ("Samm", "samm")]
 )
 def test_an_unknown_micro_database_gets_a_suggestion(tmp_path, name, meant):
-    with pytest.raises(DataError, match=rf"is one of: casme2, mmew(?s:.*)did you mean {meant}\?"):
+    with pytest.raises(DataError, match=rf"is one of: casme2, manifest, mmew(?s:.*)did you mean {meant}\?"):
         read_micro(name, tmp_path, "casme2-5")
 
 
