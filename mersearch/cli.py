@@ -61,6 +61,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as search.trials=50."),
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Changes to the configuration, as run.root=elsewhere."),
+]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A path, or a name under --root.")]
 Root = Annotated[Path, typer.Option("--root", help="Folder of the runs.")]
 Configuration = Annotated[
@@ -250,12 +254,14 @@ def export(
         print(file)
     print("\n".join(written.lines))
     print(f"next: mersearch evaluate {files[0]}")
+    print(f"      mersearch ablate {files[0]}")
+    print(f"      mersearch train {files[0]}")
 
 
 @app.command(epilog="Example: mersearch evaluate runs/quintuplet/export/best.yaml")
 def evaluate(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
     ] = 1,
@@ -309,7 +315,7 @@ def verify(
 @app.command(epilog="Example: mersearch ablate runs/quintuplet/export/best.yaml")
 def ablate(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster; else RAY_ADDRESS, else this machine.")
     ] = None,
@@ -328,7 +334,7 @@ def ablate(
 @app.command(epilog="Example: mersearch train runs/quintuplet/export/best.yaml")
 def train(
     file: Configuration,
-    overrides: Overrides = None,
+    overrides: Changes = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The model file; beside CONFIG.yaml by default.")
     ] = None,
@@ -372,16 +378,55 @@ def check(
     database: Annotated[
         str,
         typer.Argument(
-            metavar="DB", help="Name of the reader: casme2, samm, mmew, smic, ckplus, mmew_macro, manifest."
+            metavar="DB",
+            help="Reader: casme2, samm, mmew, smic, ckplus, mmew_macro, manifest; or composite, megc2019.",
         ),
     ],
-    root: Annotated[Path, typer.Argument(metavar="ROOT", help="Folder of the database.")],
+    roots: Annotated[
+        list[str],
+        typer.Argument(metavar="ROOT", help="Folder of the database; READER=FOLDER for each of a composite."),
+    ],
     labels: Annotated[str | None, typer.Option(help="Label set, as casme2-5.")] = None,
 ) -> None:
     """What was found of a database: subjects, classes, what was dropped or repaired and why."""
-    from mersearch.data.check import check_root, lines
+    from mersearch.data.check import check_given, lines
 
-    print("\n".join(lines(check_root(database, root, labels))))
+    print("\n".join(lines(check_given(database, roots, labels))))
+
+
+@data.command(epilog="Example: mersearch data show casme2 /data/CASME2 -o casme2.png")
+def show(
+    database: Annotated[str, typer.Argument(metavar="DB", help="As for check.")],
+    roots: Annotated[list[str], typer.Argument(metavar="ROOT", help="As for check.")],
+    labels: Annotated[str | None, typer.Option(help="Label set, as casme2-5.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The picture; contact-DB.png here by default.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of each class.")] = 2,
+    align: Annotated[str, typer.Option(help="auto, landmarks, haar or none, as preprocess.align.")] = "auto",
+    landmarks: Annotated[
+        Path | None, typer.Option(help="Folder of landmark files, as preprocess.landmarks.")
+    ] = None,
+) -> None:
+    """A contact sheet: a few clips of every class with their crop, flow and regions, as one picture."""
+    from mersearch.console import preparing
+    from mersearch.data.contact import contact_sheet
+    from mersearch.data.given import read_given
+    from mersearch.data.preprocess import Preprocess
+    from mersearch.report.contact_sheet import draw
+    from mersearch.store.files import replace
+
+    settings = Preprocess(align=align, landmarks=str(landmarks) if landmarks else None)  # type: ignore[arg-type]
+    target = output or Path(f"contact-{database}.png")
+    with preparing() as report:
+        report(f"reading {database}", 0, 0)
+        given = read_given(database, roots, labels)
+        sheet = contact_sheet(
+            given, settings, clips=clips, progress=lambda done, total: report("drawing clips", done, total)
+        )
+    replace(target, draw(sheet), None)
+    print(f"{target}: {sheet.title}")
+    print(sheet.terms)
 
 
 @data.command(epilog="Example: mersearch data synthesize demo/casme2 --layout casme2 --subjects 8")

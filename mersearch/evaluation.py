@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mersearch.by_database import score_lines, scores_by_database
 from mersearch.errors import MersearchError, NothingRan, TrialFailure
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES, class_f1
@@ -135,6 +136,7 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
         f"{opened.run.name}: {len(opened.run.plan)} folds, {found.clips} clips"
         + (", synthetic data" if opened.config.data.synthetic else ""),
         *(f"  {NAMES[name]:9s} {value:.4f}" for name, value in found.values.items()),
+        *score_lines(scores_by_database(trial)),
         "  F1 per class: " + ", ".join(f"{name} {value:.3f}" for name, value in found.per_class.items()),
     ]
     carried = exported(file)

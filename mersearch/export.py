@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mersearch.by_database import scores_by_database
 from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.errors import RunError
@@ -79,9 +80,15 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
     here = dataclasses.replace(
         pinned,
         run=dataclasses.replace(pinned.run, name=f"{run.name}-trial{trial.number}"),
-        data=dataclasses.replace(pinned.data, root=_absolute(pinned.data.root)),
-        macro=dataclasses.replace(
-            pinned.macro, root=None if pinned.macro.root is None else _absolute(pinned.macro.root)
+        data=dataclasses.replace(
+            pinned.data,
+            root=pinned.data.root and _absolute(pinned.data.root),
+            roots={name: _absolute(root) for name, root in pinned.data.roots.items()},
+        ),
+        macro=dataclasses.replace(pinned.macro, root=pinned.macro.root and _absolute(pinned.macro.root)),
+        preprocess=dataclasses.replace(
+            pinned.preprocess,
+            landmarks=pinned.preprocess.landmarks and _absolute(pinned.preprocess.landmarks),
         ),
         cache=_absolute(pinned.cache),
     )
@@ -92,6 +99,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
             "run": run.name,
             "trial": trial.number,
             **scores,
+            **({"databases": databases} if (databases := scores_by_database(trial)) else {}),
             "seconds_per_fold": fold_cost(trial),
             **({"corrected": found.facts()} if found and found.trial == trial.number else {}),
             "data": run.provenance["data"]["digest"],

@@ -6,11 +6,13 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from mersearch.by_database import Scores, of_counts, score_lines, scores_by_database
 from mersearch.errors import Interrupted, RunError
 from mersearch.ledger import competition
 from mersearch.metrics import METRICS, NAMES
@@ -39,6 +41,7 @@ class Honest:
         configurations: that the winner was chosen from.
         complete: of these, with all folds.
         subjects: K.
+        databases: of a composite, `naive` and `corrected` of each; else empty.
         current: whether the ledger is still what it was when this was computed.
     """
 
@@ -51,11 +54,14 @@ class Honest:
     configurations: int
     complete: int
     subjects: int
+    databases: dict[str, Scores] = field(default_factory=dict)
     current: bool = True
 
     def facts(self) -> dict[str, Any]:
         """For `--json`, the export and the file."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if not self.databases:
+            del values["databases"]
         return {**values, "interval": list(self.interval), "reliable": self.subjects >= RELIABLE}
 
     def lines(self) -> list[str]:
@@ -67,6 +73,7 @@ class Honest:
             f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
             f"  corrected for the choice among {self.configurations} configurations, {self.complete} with all folds)",
         ]
+        text += score_lines(self.databases.get("corrected", {}))
         if self.subjects < RELIABLE:
             text.append(f"  ({self.subjects} subjects are too few to rely on the interval)")
         if not self.current:
@@ -121,12 +128,13 @@ def keep_if_free(run: RunDirectory, state: RunState) -> Honest | None:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """The winner of a run, and what it was chosen from."""
+    """The winner of a run, and what it was chosen from, on these subjects."""
 
     found: Competition
     place: int
     best: Trial
     metric: str
+    subjects: Sequence[str]
 
     @property
     def key(self) -> str:
@@ -147,6 +155,7 @@ class _Question:
         """The corrected score."""
         result = correct(self.found, self.place, self.metric)
         pooled = result.per_subject.sum(0)
+        parts = of_counts(self.subjects, result.per_subject)
         return Honest(
             trial=self.best.number,
             metric=self.metric,
@@ -157,13 +166,16 @@ class _Question:
             configurations=result.configurations,
             complete=int(self.found.panel.sum()),
             subjects=result.subjects,
+            databases={"naive": scores_by_database(self.best), "corrected": parts} if parts else {},
         )
 
 
 def _asked(run: RunDirectory, state: RunState) -> _Question | None:
     metric = run.setting("search", "metric")
     best = state.best(metric)
-    return None if best is None else _Question(*competition(run, state, best.number, metric), best, metric)
+    if best is None:
+        return None
+    return _Question(*competition(run, state, best.number, metric), best, metric, run.plan.subjects)
 
 
 def _answer(run: RunDirectory, asked: _Question) -> Honest:
@@ -181,6 +193,7 @@ def _kept(run: RunDirectory) -> tuple[str, Honest] | None:
     """The key and the values of the file; None where it is missing or not one of ours."""
     try:
         values = json.loads((run.path / FILE).read_bytes())
+        values.setdefault("databases", {})
         names = Honest.__dataclass_fields__
         found = Honest(**{**{name: values[name] for name in names}, "interval": tuple(values["interval"])})
         return str(values["key"]), found

@@ -15,6 +15,8 @@ from mersearch.config.load import read_back
 from mersearch.config.records import Config
 from mersearch.config.sources import Sources
 from mersearch.data.cache_index import INDEX, Prepared
+from mersearch.data.files import grouped
+from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
 from mersearch.numerics import Mode, difference
@@ -36,9 +38,12 @@ EXTENDABLE = (
     "search.stop_when_flat",
 )
 """Keys that may change when a run goes on; every other key is part of what its numbers mean."""
-DATA_PLACES = ("data.root", "macro.root", "preprocess.cache")
-"""Keys that may change because files moved; the data are read again there, and their digest must be the same."""
+DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
+"""Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
+be the same."""
 PLACES = ("run.root", "run.name", "run.ledger", *DATA_PLACES)
+NAMED = 2
+"""Clips that a remark names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,18 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
         now = Source(config.run.name, provenance["data"], plan)
         provenance = {**provenance, KEY: warm_start(config, now, earlier)}
     run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
-    return Opened(run, config, ready.study, new=True, remarks=ready.remarks)
+    remarks = (*ready.remarks, *_noted(provenance["data"]))
+    return Opened(run, config, ready.study, new=True, remarks=remarks)
+
+
+def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """What preprocessing has to tell of clips, a line per reason."""
+    clips = sum(database["clips"] for database in data["databases"])
+    groups = grouped([Note(*pair) for pair in data["notes"]])
+    return tuple(
+        f"{len(ids)} of {clips} clips: {reason} ({', '.join(ids[:NAMED])}{', …' if len(ids) > NAMED else ''})"
+        for reason, ids in groups.items()
+    )
 
 
 def as_launched(run: RunDirectory, config: Config) -> Config:
@@ -143,7 +159,7 @@ def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Op
     changed = differences(run, config)
     require_cards(config, mode)
     keys = [key for key, _, _ in changed]
-    prepared = _prepared(run, config, report, moved=any(key in DATA_PLACES for key in keys))
+    prepared = _prepared(run, config, report, moved=any(_among(key, DATA_PLACES) for key in keys))
     code = sources(config.algorithm.name)
     now = {"mode": mode, "sources": code}
     remarks = [f"{key}: {old} → {new}" for key, old, new in changed]
@@ -158,9 +174,14 @@ def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Op
     return Opened(run, config, study_of(config, prepared, run.plan, mode), False, tuple(remarks), turn)
 
 
+def _among(key: str, keys: Sequence[str]) -> bool:
+    """Whether a key is one of these, or lies in a group that is."""
+    return any(key == known or key.startswith(f"{known}.") for known in keys)
+
+
 def _conflicts(changed: Sequence[tuple[str, Any, Any]]) -> list[str]:
     """What may not change when a run goes on; parameters of the search space by their names only."""
-    fatal = [entry for entry in changed if entry[0] not in (*EXTENDABLE, *PLACES, "fixed")]
+    fatal = [entry for entry in changed if not _among(entry[0], (*EXTENDABLE, *PLACES, "fixed"))]
     plain = [f"{key}: {old!r} → {new!r}" for key, old, new in fatal if not key.startswith("space.")]
     searched = [key.removeprefix("space.") for key, _, _ in fatal if key.startswith("space.")]
     return [*plain, *([f"another search of {', '.join(searched[:4])}"] if searched else [])]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from mersearch.config.records import Config, Synthetic
+from mersearch.config.records import Config, Data, Synthetic
 from mersearch.data.cache_index import Prepared
 from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database
@@ -43,17 +43,28 @@ def read(config: Config, report: Report) -> Material:
         DataError: a database breaks a rule.
         Interrupted: the disk is full while a synthetic database is written.
     """
-    from mersearch.data.readers import read_macro, read_micro
+    from mersearch.data.readers import read_macro
 
-    data, macro = config.data, config.macro
-    _generate(data.root, data.synthetic, report)
-    report(f"reading {data.database}", 0, 0)
-    micro = read_micro(data.database, Path(data.root).expanduser(), data.labels)
+    macro = config.macro
+    micro = _micro(config.data, report)
     if not macro.present or macro.root is None:
         return Material(micro, None)
     _generate(macro.root, macro.synthetic, report)
     report(f"reading {macro.database}", 0, 0)
     return Material(micro, read_macro(macro.database, Path(macro.root).expanduser()))
+
+
+def _micro(data: Data, report: Report) -> Database:
+    from mersearch.data.composite import read_composite
+    from mersearch.data.readers import read_micro
+
+    roots = {name: Path(root).expanduser() for name, root in data.folders.items()}
+    for root in roots.values():
+        _generate(str(root), data.synthetic, report)
+    report(f"reading {' and '.join(roots)}", 0, 0)
+    if data.composite:
+        return read_composite(roots, data.labels)
+    return read_micro(data.database, roots[data.database], data.labels)
 
 
 def preprocess(config: Config, material: Material, report: Report) -> Prepared:
@@ -96,6 +107,7 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
             seed=synthetic.seed,
             difficulty=synthetic.difficulty,
             clips=None if synthetic.clips == "auto" else synthetic.clips,
+            habits=synthetic.habits,
             workers=cores(),
             progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
         )

@@ -31,7 +31,7 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
         "data": {
             "digest": prepared.digest,
             "labels": config.data.labels,
-            "synthetic": is_synthetic(Path(config.data.root).expanduser()),
+            "synthetic": any(is_synthetic(Path(root).expanduser()) for root in config.data.folders.values()),
             "holds": dataclasses.asdict(Holdings.of(material)),
             "databases": [_database(d) for d in (material.micro, material.macro) if d is not None],
             "notes": _notes(prepared.notes),
@@ -77,6 +77,7 @@ def _database(database: Database) -> dict[str, Any]:
         "subjects": len(database.subjects),
         "dropped": _notes(database.dropped),
         "repaired": _notes(database.repaired),
+        **({"parts": [_database(part) for part in database.parts]} if database.parts else {}),
     }
 
 

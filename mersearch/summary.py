@@ -9,6 +9,7 @@ from typing import Any
 
 from mersearch import front
 from mersearch.audit import audit, audit_lines
+from mersearch.by_database import score_lines, scores_by_database
 from mersearch.honest import Honest, honest
 from mersearch.ledger import Unreadable
 from mersearch.metrics import METRICS, NAMES
@@ -90,7 +91,13 @@ def _variants(run: RunDirectory) -> list[str]:
 
 def _best(trial: Trial) -> dict[str, Any]:
     scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
-    return {"trial": trial.number, "scores": scores, "parameters": trial.parameters}
+    databases = scores_by_database(trial)
+    return {
+        "trial": trial.number,
+        "scores": scores,
+        **({"databases": databases} if databases else {}),
+        "parameters": trial.parameters,
+    }
 
 
 def text(run: RunDirectory, state: RunState) -> list[str]:
@@ -112,7 +119,7 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
         now.shortfall, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
     )
     lines += shortfall
-    lines += _table(now, metric, found["variants"]) if found["variants"] else _ranking(now, metric)
+    lines += _table(now, metric, found) if found["variants"] else _ranking(now, metric, found)
     best = [] if found["variants"] else best_lines(state, metric, corrected)
     lines += ["", *(f"  {line}" for line in best)] if best else []
     traded = front.lines(state, metric) if _trades(run) else []
@@ -140,12 +147,12 @@ def _span(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
-def _ranking(now: Progress, metric: str) -> list[str]:
+def _ranking(now: Progress, metric: str, found: dict[str, Any]) -> list[str]:
     rows = sorted(now.trials, key=lambda row: (-row.folds, -(row.score or 0.0), row.trial))[:ROWS]
     if not rows:
         return ["", "  no trial yet"]
     lines = ["", f"  trial  state     folds  {metric}"]
-    lines += [_line(row) + ("" if row.folds == now.folds else "  (partial)") for row in rows]
+    lines += [_line(row, found) + ("" if row.folds == now.folds else "  (partial)") for row in rows]
     if len(now.trials) > len(rows):
         lines.append(f"  … and {len(now.trials) - len(rows)} more")
     return lines
@@ -157,19 +164,23 @@ def best_lines(state: RunState, metric: str, corrected: Honest | None) -> list[s
     if best is None:
         return []
     beside = [CAUTION] if corrected is None else corrected.lines()
-    return [f"best: trial {best.number}, {scores(best)}", *beside, *audit_lines(state, metric)]
+    databases = score_lines(scores_by_database(best))
+    return [f"best: trial {best.number}, {scores(best)}", *databases, *beside, *audit_lines(state, metric)]
 
 
-def _table(now: Progress, metric: str, variants: list[str]) -> list[str]:
+def _table(now: Progress, metric: str, found: dict[str, Any]) -> list[str]:
     """Every variant of an ablation that has begun."""
+    variants = found["variants"]
     names = [variants[row.trial] if row.trial < len(variants) else "" for row in now.trials]
-    rows = [f"{_line(row)}  {name}"[:80] for row, name in zip(now.trials, names, strict=True)]
+    rows = [f"{_line(row, found)}  {name}"[:80] for row, name in zip(now.trials, names, strict=True)]
     return ["", f"  trial  state     folds  {metric:>6}  variant", *rows]
 
 
-def _line(row: TrialProgress) -> str:
+def _line(row: TrialProgress, found: dict[str, Any]) -> str:
+    """One trial; what nobody works on is open, not running."""
+    state = "open" if row.state == "running" and found["driver"] is None else row.state
     score = "     –" if row.score is None else f"{row.score:6.3f}"
-    return f"  {row.trial:5d}  {row.state:8s}  {row.folds:5d}  {score}"
+    return f"  {row.trial:5d}  {state:8s}  {row.folds:5d}  {score}"
 
 
 def scores(trial: Trial) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,28 @@ def test_a_database_of_the_disentangling_benchmark_has_a_cell_per_variant_and_on
     assert np.isnan(without["information"])
     assert 0 < masks["even"] < 1
     assert all(0 <= masks[name] <= 1 for name in ("mask", "shuffled"))
+
+
+def test_preprocessing_is_measured_against_a_loop_that_stores_the_same_flow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("preprocessing")
+    face = np.zeros((272, 224, 3), np.uint8)
+    face[40:200, 60:160] = 160
+    monkeypatch.setattr(module, "_faces", lambda _: [face])
+    monkeypatch.setattr(module, "SETTINGS", replace(module.SETTINGS, frames=2, size=16, flow_size=64))
+    found = module.database(tmp_path, 2)
+    assert module.frames_of(found.clips) == 4
+    assert module.agreement(tmp_path, 2) < 127
+    assert module._memory(os.getpid()) > 10
+    seconds = {("plain", 1): 8.0, ("ours", 1): 10.0, ("ours", 2): 5.0}
+
+    def timed(what: str, _folder: Path, clips: int, workers: int) -> dict[str, float]:
+        return {"seconds": seconds[what, workers], "cpu": 8.0, "memory": 100.0 * workers}
+
+    monkeypatch.setattr(module, "timed", timed)
+    line = module.cell(tmp_path, found, 0, 2) | {"apart": 0.0, "load": 1.0}
+    monkeypatch.setattr(module, "LINES", tmp_path / "lines.jsonl")
+    module.LINES.write_text(json.dumps(line) + "\n")
+    # 4 frames in 8, 10 and 5 seconds; 8 / 10; 8 / 5 over two cores; processor time alike
+    assert "| 2 | 2 | 0 | 0 | 1 | 0.80 | 0.80 | 1.00 | 100, 100, 200 | 1 | 1.0 |" in module.report()

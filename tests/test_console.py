@@ -163,9 +163,21 @@ def test_on_a_terminal_the_table_is_drawn_at_every_event_and_four_times_a_second
     assert text.index("starting workers…") < text.index("1 running"), "the screen is not blank at the start"
     assert "1 running, 0 complete, 0 stopped early, waiting for the first fold" in text
     assert "waiting" not in text.rpartition("1 of 10 trials over")[2]
-    assert "elapsed 0:31   left about 0:59" in text
+    assert "elapsed 0:31   left about 1:30" in text, "nothing of what is left is done before the first fold"
     assert "best uf1 0.750 (trial 0)" in text.rpartition("1 of 10 trials over")[2]
     assert "\x1b[2K" in text, "redrawn in place"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_is_left_counts_down_once_a_fold_has_come_in() -> None:
+    file, clock = io.StringIO(), [0.0]
+    with watching(file, clock) as watch:
+        watch.update(progress(row(0, folds=1, score=0.5)))
+        clock[0], second = 20.0, progress(row(0, folds=2, score=0.5))
+        watch.update(second)
+        clock[0] = 45.0
+        watch.update(second)
+    assert "elapsed 0:45   left about 1:05" in file.getvalue()
 
 
 def test_the_first_words_say_how_much_where_to_and_that_data_are_synthetic() -> None:

@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.sameness",
         "mersearch.honest",
         "mersearch.audit",
+        "mersearch.by_database",
         "mersearch.front",
     ),
     ("mersearch.testing",),

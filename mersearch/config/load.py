@@ -35,7 +35,7 @@ from mersearch.space.parse import parse
 from mersearch.space.problem import Problem, unknown_key
 
 TEXT = Leaf(str, {})
-PATHS = {"run": ("ledger",), "data": ("root",), "macro": ("root",)}
+PATHS = {"run": ("ledger",), "data": ("root", "roots"), "macro": ("root",), "preprocess": ("landmarks",)}
 SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "run": (Run, {}),
     "data": (Data, {}),
@@ -146,6 +146,12 @@ class _Loading:
             self.complain(Problem(key, "names a home that is not there", text, "write the whole path"))
             return text
 
+    def paths(self, key: str, value: Any) -> Any:
+        """`path` of one, or of every value of a mapping; null stays null."""
+        if isinstance(value, Mapping):
+            return {name: self.path(f"{key}.{name}", inside) for name, inside in value.items()}
+        return value and self.path(key, value)
+
     def section(self, name: str, values: Mapping[str, Any]) -> Any:
         """The record of one section, or None with the errors noted."""
         record, extra = SECTIONS[name]
@@ -155,7 +161,7 @@ class _Loading:
         if problems:
             return None
         for key in PATHS.get(name, ()):
-            checked[key] = checked[key] and self.path(f"{name}.{key}", checked[key])
+            checked[key] = self.paths(f"{name}.{key}", checked[key])
         return self.attempt(lambda: build(record, checked), name)
 
     def algorithm(self, values: Any) -> tuple[AlgorithmConfig | None, SettingsFields | None]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mersearch.data.preprocess import Preprocess
+from mersearch.data.table import COMPOSITE
 from mersearch.durations import seconds
 from mersearch.errors import ConfigError, raise_all
 from mersearch.space import Space, Value
@@ -46,6 +47,8 @@ class Synthetic:
     difficulty: float = field(default=1.0, metadata={"ge": 0})
     clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
     """Number of clips; auto = in proportion to the real database."""
+    habits: float = field(default=0.0, metadata={"ge": 0, "le": 3})
+    """Pixels that every person's own way of moving adds to each expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,50 @@ class Data:
     """The micro-expression database."""
 
     database: str
-    """Name of the reader."""
-    root: str
-    labels: str
-    """Name of the label set."""
+    """Name of the reader; `composite` for the databases of `roots` together."""
+    root: str | None = None
+    """Folder of the database; null for a composite."""
+    roots: Mapping[str, str] = field(default_factory=dict)
+    """Reader → folder, of a composite."""
+    labels: str = field(kw_only=True)
+    """Name of the label set, which every database of a composite has."""
     without: tuple[str, ...] = ()
     """Subjects that take no part, as `casme2/07`."""
     synthetic: Synthetic | None = None
     """Null for a real database."""
+
+    def __post_init__(self) -> None:
+        if not self.composite and not self.root:
+            raise ConfigError("data.root is required", fix="give data.root=… on the command line")
+        if not self.composite and self.roots:
+            raise ConfigError(
+                "data.roots belongs to data.database=composite",
+                received=f"data.database={self.database}, data.roots of {', '.join(self.roots)}",
+                fix="data=composite data.roots.casme2=… data.roots.samm=…, or data.root=… alone",
+            )
+        if self.composite and self.synthetic:
+            raise ConfigError(
+                "data.synthetic is of a single database",
+                received="data.database=composite",
+                fix="mersearch data synthesize writes the databases; name their folders in data.roots",
+            )
+        if self.composite and (self.root or len(self.roots) < 2):
+            received = f"data.root={self.root}" if self.root else f"{', '.join(self.roots) or 'none'}"
+            raise ConfigError(
+                "data.roots names the databases of a composite, two or more, each with its folder",
+                received=received,
+                fix="data=composite data.roots.casme2=… data.roots.samm=…; data=casme2 data.root=… for a single one",
+            )
+
+    @property
+    def composite(self) -> bool:
+        """Whether several databases are used together."""
+        return self.database == COMPOSITE
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """Reader → folder, of every database."""
+        return dict(sorted(self.roots.items())) if self.composite else {self.database: self.root or ""}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,16 @@ def _space_file(space: str | Path) -> Path:
     if file.suffix == "" and file.name == str(space) and named.is_file():
         return named
     if file.is_dir():
-        raise ConfigError(f"{space} is a folder", received=str(space), fix="name a YAML file")
+        fix = (
+            f"mersearch export {space} writes one" if (file / "config.yaml").is_file() else "name a YAML file"
+        )
+        raise ConfigError(f"{space} is a folder, not a YAML file", received=str(space), fix=fix)
     if not file.is_file():
         names = [found.stem for found in shipped.glob("*.yaml")]
-        fix = did_you_mean(str(space), names, "shipped search spaces")
-        raise ConfigError(f"there is no search space {space}", received=str(space), fix=fix)
+        fix = did_you_mean(file.stem, names, "shipped search spaces")
+        what = f"no file {space}" if file.suffix or file.parent.name else f"no search space {space}"
+        raise ConfigError(f"there is {what}", received=str(space), fix=fix)
     if file.suffix != ".yaml":
-        raise ConfigError(
-            f"{space} is not called *.yaml", received=file.name, fix=f"call it {file.stem}.yaml"
-        )
+        fix = f"call it {file.stem}.yaml" if file.suffix == ".yml" else "name a file whose name ends in .yaml"
+        raise ConfigError(f"{space} is not called *.yaml", received=file.name, fix=fix)
     return file

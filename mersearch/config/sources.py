@@ -42,9 +42,14 @@ class Sources:
         return in_files or any(path == key or path.startswith(f"{key}.") for key, _ in self.overrides)
 
     def place(self, path: str) -> str:
-        """Where `path` was set: `file:line`, or `command line: KEY=VALUE`; the closest parent if nowhere."""
+        """Where `path` was set: `file:line`, or `command line: KEY=VALUE`; the closest parent if nowhere.
+
+        A section that no file has comes from the override of one of its keys.
+        """
+        in_files = any(path in source.lines for source in self.files)
         for key, text in reversed(self.overrides):
-            if path == key or path.startswith(f"{key}."):
+            within = key.startswith(f"{path}.") and not in_files
+            if within or path == key or path.startswith(f"{key}."):
                 return f"command line: {text}"
         parts = path.split(".")
         for length in range(len(parts), 0, -1):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mersearch.by_database import score_lines, scores_by_database
 from mersearch.store import Progress, Trial, TrialProgress
 from mersearch.summary import CAUTION, scores
 
@@ -108,6 +109,7 @@ def closing(
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
         lines += [f"Best: trial {best.number}, {scores(best)} over all {progress.folds} subjects"]
+        lines += score_lines(scores_by_database(best))
         lines += [*(beside or [CAUTION]), *_listed(best.parameters)]
     lines += [f"Everything is in {run}", *_next(run, best is not None)]
     if synthetic:

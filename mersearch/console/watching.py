@@ -79,9 +79,10 @@ class Watching:
         now = self._clock()
         if self._folds is None:
             self._folds = progress.folds_done
-        if progress is not self._last:
+        starting = progress.folds_done == self._folds and not progress.finished
+        if progress is not self._last or starting:
             self._event = now
-        elif now - self._drawn < PERIOD:
+        if progress is self._last and now - self._drawn < PERIOD:
             return
         self._drawn = now
         left = None if progress.remaining is None else max(0.0, progress.remaining - (now - self._event))
@@ -94,7 +95,7 @@ class Watching:
                 elapsed=now - self._start,
                 left=left,
                 rows=rows,
-                starting=progress.folds_done == self._folds and not progress.finished,
+                starting=starting,
             ),
             refresh=True,
         )

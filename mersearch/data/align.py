@@ -1,8 +1,9 @@
 """One transform per clip, from pixels of its frames to the canonical face crop.
 
 A transform is a float64 [2, 3] matrix M: the point (x, y) of a frame, in continuous coordinates (pixel i covers
-[i, i + 1)), lies at M · (x, y, 1) of the unit square that is the crop. It comes from the onset frame alone and holds
-for every frame of the clip: detecting again in each frame would add a jitter as large as the motion.
+[i, i + 1)), lies at M · (x, y, 1) of the unit square that is the crop. It comes from the onset frame alone, or
+from landmarks of it, and holds for every frame of the clip: detecting again in each frame would add a jitter as large
+as the motion.
 
 The canonical crop is a portrait of 14 : 17 (280 × 340 px in CASME II) stretched to a square, with the eyes at
 y = 0.38 of its height and x = 0.30, 0.70 of its width. Databases that ship face crops ship about this; those are
@@ -13,16 +14,18 @@ shares of height and width. Displacements are counted in these shares, both of t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mersearch.data.haar import Box, Point, find_eyes, find_face
-from mersearch.data.preprocess import Method
+from mersearch.data.haar import Box, find_eyes, find_face
+from mersearch.data.landmarks import Eyes, Point
 
 Transform = NDArray[np.float64]
+Face = Literal["haar", "none"] | Eyes
+"""How the face of a clip is found: by search, not at all, or where its eyes are."""
 Image = NDArray[np.uint8]
 
 LEFT_EYE: Point = (0.30, 0.38)
@@ -41,24 +44,27 @@ class Alignment(NamedTuple):
     note: str | None
 
 
-def align(onset: Image, method: Method) -> Alignment:
+def align(onset: Image, face: Face) -> Alignment:
     """The transform of a clip from its onset frame, uint8 [H, W, 3].
 
-    `haar`: eyes → similarity transform (rotation, one scale, shift); only a face box → the same with eyes
-    where they usually are in a box; neither → the whole frame. The last two come with a note.
+    Eyes that are known → similarity transform (rotation, one scale, shift). `haar`: the same for eyes that are
+    searched; only a face box → the same with eyes where they usually are in a box; neither → the whole frame. The
+    last two come with a note.
     """
     height, width = onset.shape[:2]
-    if method == "none":
+    if isinstance(face, Eyes):
+        return Alignment(from_eyes(*face), None)
+    if face == "none":
         return Alignment(whole_frame(height, width), None)
     grey = np.asarray(cv2.cvtColor(onset, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-    face = find_face(grey)
-    if face is None:
+    box = find_face(grey)
+    if box is None:
         return Alignment(
             whole_frame(height, width), "no face found on the onset frame, the whole frame is used"
         )
-    eyes = find_eyes(grey, face)
+    eyes = find_eyes(grey, box)
     if eyes is None:
-        return Alignment(from_box(face), "no pair of eyes found on the onset frame, the face box is used")
+        return Alignment(from_box(box), "no pair of eyes found on the onset frame, the face box is used")
     return Alignment(from_eyes(*eyes), None)
 
 

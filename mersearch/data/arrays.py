@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mersearch.data.align import Image, Transform, align, crop
+from mersearch.data.align import Face, Image, Transform, align, crop
 from mersearch.data.flow import features, optical_flow, quantise
 from mersearch.data.flow_maps import flow_view
 from mersearch.data.frames import flow_positions, positions
+from mersearch.data.landmarks import Eyes
 from mersearch.data.pictures import opened, source
-from mersearch.data.preprocess import Method, Preprocess
+from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Clip
 from mersearch.errors import DataError
 
@@ -33,28 +34,30 @@ class ClipArrays:
     note: str | None
 
 
-def clip_arrays(clip: Clip, settings: Preprocess, method: Method) -> ClipArrays:
-    """Align, sample and measure one clip; a pure function of its files and the settings.
+def clip_arrays(clip: Clip, settings: Preprocess, how: Face) -> ClipArrays:
+    """Align, sample and measure one clip; a pure function of its files, the settings, and how its face is found.
 
     Flow that was computed elsewhere is taken as it is.
 
     Raises:
-        DataError: a file cannot be read, or a frame differs in size from the onset frame; names clip and file.
+        DataError: a file cannot be read, a frame differs in size from the onset frame, or the eyes of a landmark file
+            lie outside it; names clip and file.
     """
     if clip.flow is None:
-        return _pictured(clip, settings, method, None)
+        return _pictured(clip, settings, how, None)
     given = flow_view(clip.flow, flow_positions(clip, clip.flow, settings), settings, clip.clip_id)
-    return _pictured(clip, settings, method, given) if clip.pictured else ClipArrays(None, given, None)
+    return _pictured(clip, settings, how, given) if clip.pictured else ClipArrays(None, given, None)
 
 
-def _pictured(clip: Clip, settings: Preprocess, method: Method, given: NDArray[np.int8] | None) -> ClipArrays:
+def _pictured(clip: Clip, settings: Preprocess, how: Face, given: NDArray[np.int8] | None) -> ClipArrays:
     """The arrays of a clip that has frames; flow is measured where none is given."""
     sampled = positions(clip, settings)
     rgb: dict[int, Image] = {}
     flow: dict[int, NDArray[np.int8]] = {}
     with opened(clip) as read:
         onset = read(clip.onset)
-        transform, note = align(onset, method)
+        _require_inside(how, onset, clip)
+        transform, note = align(onset, how)
         neutral = crop(onset, transform, settings.flow_size)
         for position in dict.fromkeys(sampled):
             face = neutral
@@ -65,6 +68,16 @@ def _pictured(clip: Clip, settings: Preprocess, method: Method, given: NDArray[n
                 flow[position] = _motion(neutral, face, settings)
     motion = np.stack([flow[position] for position in sampled], axis=1) if given is None else given
     return ClipArrays(np.stack([rgb[position] for position in sampled], axis=1), motion, note)
+
+
+def _require_inside(how: Face, onset: Image, clip: Clip) -> None:
+    height, width = onset.shape[:2]
+    if isinstance(how, Eyes) and not all(0 <= x <= width and 0 <= y <= height for x, y in how):
+        raise DataError(
+            f"The landmarks of clip {clip.clip_id} lie inside its onset frame",
+            received=f"eyes at {', '.join(f'({x:g}, {y:g})' for x, y in how)} of {width}×{height} pixels",
+            fix="write pixels of the onset frame as it is on disk, not of a smaller copy or a crop of it",
+        )
 
 
 def _face(

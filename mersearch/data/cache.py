@@ -15,16 +15,17 @@ macro clips have a key each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mersearch.data.cache_fill import fill
 from mersearch.data.cache_index import Prepared, joint_digest, read_index
-from mersearch.data.cache_plan import plan_cache
+from mersearch.data.cache_plan import CachePlan, plan_cache
 from mersearch.data.content import FrameHashes
+from mersearch.data.landmarks import Eyes
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Database
-from mersearch.errors import ConfigError
+from mersearch.errors import ConfigError, DataError
 
 Progress = Callable[[int, int], None]
 
@@ -61,6 +62,7 @@ def prepare(
     databases = (micro,) if macro is None else (micro, macro)
     plans = [plan_cache(database, settings, root, hashes) for database in databases]
     hashes.save()
+    _require_use(plans, settings)
     total = sum(len(plan.clips) for plan in plans)
     before = 0
     for plan in plans:
@@ -73,6 +75,17 @@ def prepare(
         digest=joint_digest(indexes),
         notes=tuple(note for index in indexes for note in index.notes),
     )
+
+
+def _require_use(plans: Sequence[CachePlan], settings: Preprocess) -> None:
+    """Raise where a folder of landmarks is given, and no clip at all has a file in it."""
+    if settings.landmarks and not any(isinstance(face, Eyes) for plan in plans for face in plan.faces):
+        example = plans[0].clips[0].clip_id
+        raise DataError(
+            "preprocess.landmarks is a folder with a landmark file per clip",
+            received=f"{settings.landmarks} has none of any clip, not even {example}.csv",
+            fix=f"write {settings.landmarks}/{example}.csv, … (docs/databases.md, 'Faces')",
+        )
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Callable[[int], None]:

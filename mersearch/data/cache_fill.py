@@ -71,7 +71,7 @@ def _fill(plan: CachePlan, workers: int, report: Callable[[int], None]) -> None:
             rows.flush()
         notes = [(plan.clips[row].clip_id, note) for row, note in sorted(rows.finished.items())]
         found = tuple(Note(clip_id, note) for clip_id, note in notes if note is not None)
-        write_index(plan.folder, dataclasses.replace(index, notes=found))
+        write_index(plan.folder, dataclasses.replace(index, notes=(*index.notes, *found)))
         return None
 
 

@@ -9,10 +9,13 @@ from typing import Any, Final
 
 import cv2
 
+from mersearch.data.align import Face
 from mersearch.data.cache_index import Entry, Index
 from mersearch.data.content import FrameHashes
+from mersearch.data.faces import faces_of
 from mersearch.data.frames import positions
-from mersearch.data.preprocess import Method, Preprocess
+from mersearch.data.landmarks import Eyes
+from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import Clip, Database
 from mersearch.errors import DataError
 from mersearch.seeds import digest
@@ -38,18 +41,19 @@ class CachePlan:
     """One database, how it is preprocessed, and where that goes."""
 
     clips: tuple[Clip, ...]
+    faces: tuple[Face, ...]
+    """How the face of each clip is found."""
     settings: Preprocess
-    method: Method
     folder: Path
     index: Index
-    """The index to be written, without notes."""
+    """The index to be written, without the notes of the alignment."""
 
 
 def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: FrameHashes) -> CachePlan:
     """The plan of one database; reads frames only as far as their hashes are not known yet.
 
     Raises:
-        DataError: no clips, two kinds of clips, or a frame that cannot be read.
+        DataError: no clips, two kinds of clips, or a frame or a landmark file that cannot be read.
     """
     kinds = sorted({clip.kind for clip in database.clips})
     if len(kinds) != 1:
@@ -59,8 +63,14 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
             fix="check the root and the label set with `mersearch data check`",
         )
     kind = kinds[0]
-    entries = tuple(_entry(clip, settings, hashes) for clip in database.clips)
+    faces, notes = faces_of(database, settings)
+    entries = tuple(
+        _entry(clip, settings, hashes, face) for clip, face in zip(database.clips, faces, strict=True)
+    )
+    methods = {part.name: settings.method(part.aligned) for part in database.sources}
     applied = settings.applied(kind, database.aligned)
+    if len(set(methods.values())) > 1:
+        applied["align"] = methods
     data = {
         "database": database.name,
         "classes": list(database.classes),
@@ -82,10 +92,10 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         rows=database.rows,
         dropped=database.dropped,
         repaired=database.repaired,
-        notes=(),
+        notes=notes,
         views=database.views,
     )
-    return CachePlan(database.clips, settings, settings.method(database.aligned), root / key, index)
+    return CachePlan(database.clips, faces, settings, root / key, index)
 
 
 def code_version() -> str:
@@ -94,8 +104,10 @@ def code_version() -> str:
     return digest([hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in CODE])
 
 
-def _entry(clip: Clip, settings: Preprocess, hashes: FrameHashes) -> Entry:
+def _entry(clip: Clip, settings: Preprocess, hashes: FrameHashes, face: Face) -> Entry:
     content = hashes.clip(clip, (clip.onset, *positions(clip, settings)))
+    if isinstance(face, Eyes):
+        content = digest({"frames": content, "eyes": [list(eye) for eye in face]})
     return Entry(clip.clip_id, clip.subject, clip.emotion, clip.action_units, content)
 
 

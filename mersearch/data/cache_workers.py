@@ -36,7 +36,7 @@ def _here(plan: CachePlan, rows: Sequence[int]) -> Generator[tuple[int, ClipArra
     cv2.setNumThreads(1)
     try:
         for row in rows:
-            yield row, clip_arrays(plan.clips[row], plan.settings, plan.method)
+            yield row, clip_arrays(plan.clips[row], plan.settings, plan.faces[row])
     finally:
         cv2.setNumThreads(threads)
 
@@ -50,7 +50,7 @@ def _elsewhere(
     try:
         for row in rows:
             with deaf():
-                future = pool.submit(clip_arrays, plan.clips[row], plan.settings, plan.method)
+                future = pool.submit(clip_arrays, plan.clips[row], plan.settings, plan.faces[row])
             waiting.append((row, future))
             if len(waiting) >= AHEAD * workers:
                 yield _next(waiting)

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mersearch.data.files import grouped, is_synthetic
+from mersearch.data.files import grouped
 from mersearch.data.flow_maps import require_numbers
-from mersearch.data.labels import DERIVED, label_sets
+from mersearch.data.given import read_given
 from mersearch.data.pictures import clip_size
-from mersearch.data.readers import ANY, MACRO, known_reader, read_macro, read_micro
 from mersearch.data.table import Clip, Database
 
 WIDTH = 80
@@ -54,26 +53,45 @@ class Check:
     """Whether there are frames, not only flow."""
     synthetic: bool = False
     """Written by mersearch: there is no published count to compare with."""
+    parts: tuple[Check, ...] = ()
+    """Of a composite: its databases, each by itself."""
+
+
+def check_given(database: str, given: Sequence[str], labels: str | None = None) -> Check:
+    """Read what a command line names, as `read_given` does, and check it.
+
+    Raises:
+        ConfigError: the folders do not fit the database.
+        DataError, Several: a database cannot be read, or a first frame cannot be decoded.
+    """
+    found = read_given(database, given, labels)
+    for clip in found.database.clips:
+        if clip.flow is not None:
+            require_numbers(clip.flow, clip.clip_id)
+    sizes = frame_sizes(found.database)
+    parts = tuple(
+        check(
+            _unpublished(part, part.name in found.synthetic),
+            {c.clip_id: sizes[c.clip_id] for c in part.clips},
+        )
+        for part in found.database.parts
+    )
+    whole = check(_unpublished(found.database, bool(found.synthetic)), sizes)
+    return dataclasses.replace(whole, synthetic=bool(found.synthetic), parts=parts)
 
 
 def check_root(database: str, root: Path, labels: str | None = None) -> Check:
-    """Read a database and check it; without `labels`, its first label set.
+    """Read one database and check it; without `labels`, its first label set.
 
     Raises:
         DataError: the database cannot be read, or a first frame cannot be decoded.
     """
-    if known_reader(database) in MACRO:
-        read = read_macro(database, root)
-    else:
-        read = read_micro(database, root, labels or (DERIVED if database == ANY else label_sets(database)[0]))
-    for clip in read.clips:
-        if clip.flow is not None:
-            require_numbers(clip.flow, clip.clip_id)
-    if is_synthetic(root):
-        return dataclasses.replace(
-            check(dataclasses.replace(read, expected=None), frame_sizes(read)), synthetic=True
-        )
-    return check(read, frame_sizes(read))
+    return check_given(database, [str(root)], labels)
+
+
+def _unpublished(database: Database, synthetic: bool) -> Database:
+    """Without the published counts where they are none of this database."""
+    return dataclasses.replace(database, expected=None) if synthetic else database
 
 
 def frame_sizes(database: Database) -> dict[str, tuple[int, int]]:
@@ -115,6 +133,7 @@ def lines(facts: Check) -> tuple[str, ...]:
         "",
         *_class_table(facts),
         "",
+        *(line for part in facts.parts for line in _described(part.database, _part(part))),
         *_described("frames", _frames(facts) if facts.pictured else "none: flow is all there is"),
         *(_described("flow", _flow(facts)) if facts.flow else ()),
         *_described("subjects", "{} to {} clips each".format(*facts.clips_per_subject)),
@@ -163,6 +182,18 @@ def _class_table(facts: Check) -> list[str]:
     return table
 
 
+def _part(facts: Check) -> str:
+    counts = ", ".join(f"{name} {found}" for name, (found, _) in facts.classes.items())
+    seen = _kind(facts) if facts.pictured else "flow is all there is"
+    return f"{facts.clips} clips of {facts.subjects} subjects ({counts}); {seen}"
+
+
+def _kind(facts: Check) -> str:
+    if len({part.aligned for part in facts.parts}) > 1:
+        return "cropped faces and whole pictures"
+    return "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
+
+
 def _length(clip: Clip) -> int:
     """Frames, or maps of a clip that has no frames."""
     return clip.offset - clip.onset + 1 if clip.pictured else clip.offset
@@ -184,9 +215,8 @@ def _flow(facts: Check) -> str:
 def _frames(facts: Check) -> str:
     rates = [f"{fps:g}" for fps in facts.fps if fps] or ["an unknown number"]
     rate = ", ".join(rates)
-    kind = "cropped faces (aligned already)" if facts.aligned else "whole pictures (to be aligned)"
     fewest, median, most = facts.frames
-    return f"{kind}; {_sizes(facts)}; {rate} per second; {fewest} to {most} per clip, median {median}"
+    return f"{_kind(facts)}; {_sizes(facts)}; {rate} per second; {fewest} to {most} per clip, median {median}"
 
 
 def _action_units(facts: Check) -> str:

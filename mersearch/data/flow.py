@@ -5,6 +5,8 @@ Signs: u > 0 is a motion to the right of the image, v > 0 a motion down.
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,16 @@ def optical_flow(onset: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Floats:
     Dense inverse search (Kroeger et al., 2016), preset medium, refined down to the full resolution: the presets
     stop at a coarser one, where local motion of a pixel is lost.
     """
+    start = np.zeros((*onset.shape, 2), dtype=np.float32)  # an array of this shape is the first guess
+    return np.ascontiguousarray(np.moveaxis(_search().calc(onset, frame, start), -1, 0), dtype=np.float32)
+
+
+@functools.cache
+def _search() -> cv2.DISOpticalFlow:
+    """One per process: it keeps its buffers from call to call, and nothing else."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
-    start = np.zeros((*onset.shape, 2), dtype=np.float32)  # an array of this shape is the first guess
-    return np.ascontiguousarray(np.moveaxis(search.calc(onset, frame, start), -1, 0), dtype=np.float32)
+    return search
 
 
 def features(flow: Floats, size: int, face_size: int) -> Floats:

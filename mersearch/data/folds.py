@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mersearch.algorithm import Labels
 from mersearch.data.clips import Clips, DataSet
+from mersearch.data.table import database_of
 from mersearch.errors import DataError
 
 
@@ -76,13 +77,14 @@ def fold_order(labels: Labels, subjects: Sequence[str]) -> tuple[str, ...]:
 
     With n_ky clips of class y held by subject k, tot_y = Σ_k n_ky and cov_y the clips of the subjects already
     placed, the next subject maximises Σ_y √((cov_y + n_ky) / tot_y). Ties: the larger n_k = Σ_y n_ky, then the
-    smaller SHA-256 of the subject's name. A pure function of the label counts: no score enters.
+    smaller SHA-256 of the subject's name. A pure function of the label counts: no score enters. Where the subjects
+    are of several databases, y stands for a class of one database, so that none of them comes last.
 
     Args:
         labels: labels of all micro clips.
         subjects: names; `labels.subject` indexes into it.
     """
-    counts = _counts(labels, len(subjects))
+    counts = _counts(labels, subjects)
     totals = counts.sum(0)
     left = [k for k in range(len(subjects)) if counts[k].any()]
     covered = np.zeros_like(totals)
@@ -137,11 +139,12 @@ def _names(clips: Clips) -> tuple[str, ...]:
     return tuple(clips.subjects[k] for k in clips.labels.subject)
 
 
-def _counts(labels: Labels, subjects: int) -> NDArray[np.int64]:
-    """n [K, L]: clips per subject and class."""
+def _counts(labels: Labels, subjects: Sequence[str]) -> NDArray[np.int64]:
+    """n [K, D · L]: clips per subject and class, the classes of D databases apart."""
     classes = int(labels.emotion.max(initial=-1)) + 1
-    counts = np.zeros((subjects, classes), np.int64)
-    np.add.at(counts, (labels.subject, labels.emotion), 1)
+    names, database = np.unique([database_of(name) for name in subjects], return_inverse=True)
+    counts = np.zeros((len(subjects), len(names) * classes), np.int64)
+    np.add.at(counts, (labels.subject, database[labels.subject] * classes + labels.emotion), 1)
     return counts
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from cv2.data import haarcascades
 from numpy.typing import NDArray
 
+from mersearch.data.landmarks import Point
 from mersearch.errors import DataError
 
-Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -49,6 +50,12 @@ def label_sets(database: str | None = None) -> tuple[str, ...]:
     """Names of all label sets, or of those of one database."""
     names = [name for owner, name in _entries() if database in (None, owner)]
     return tuple(dict.fromkeys(names))
+
+
+def shared_label_sets() -> tuple[str, ...]:
+    """Names of the label sets that more than one database has."""
+    owners = Counter(name for _, name in _entries())
+    return tuple(name for name, count in owners.items() if count > 1)
 
 
 def label_set(name: str, database: str | None = None) -> LabelSet:
@@ -119,6 +126,7 @@ def shared_label_set(name: str, database: str = "") -> LabelSet:
     for one in sets:
         mapping |= {word: to for word, to in one.mapping.items() if to is not None or word not in mapping}
         aliases |= one.aliases
+    aliases = {word: to for word, to in aliases.items() if word not in mapping}
     return replace(
         sets[0], database="the manifest", mapping=mapping, aliases=aliases, expected={}, dropped={}
     )

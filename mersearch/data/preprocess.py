@@ -9,7 +9,7 @@ from typing import Any, Literal
 from mersearch.data.table import Kind
 from mersearch.errors import ConfigError, raise_all
 
-Method = Literal["haar", "none"]
+Method = Literal["landmarks", "haar", "none"]
 SMALLEST_FLOW = 16
 """Below this, dense inverse search has fewer than two patches of 8 px per axis."""
 
@@ -34,8 +34,11 @@ class Preprocess:
     """Largest strain that is stored (pixels per pixel, no unit); larger ones are clipped."""
     face_size: int = 128
     """Width of the face crop in which displacements are counted, whatever `flow_size` is."""
-    align: Literal["auto", "haar", "none"] = "auto"
-    """`haar` searches a face, `none` takes the whole frame, `auto` searches unless the database is aligned."""
+    align: Literal["auto", "landmarks", "haar", "none"] = "auto"
+    """`haar` searches a face, `none` takes the whole frame, `landmarks` asks for a landmark file of every clip.
+    `auto` takes the landmark file where there is one, and else searches unless the database is aligned."""
+    landmarks: str | None = None
+    """Folder of landmark files, see `mersearch.data.landmarks`."""
     macro_fraction: float = 1.0
     """Share of a macro sequence that is used, from its neutral start; 1 = to the peak."""
 
@@ -47,7 +50,21 @@ class Preprocess:
             (self.flow_scale > 0, "flow_scale", "is above 0"),
             (self.strain_scale > 0, "strain_scale", "is above 0"),
             (self.face_size >= 1, "face_size", "is at least 1"),
-            (self.align in ("auto", "haar", "none"), "align", "is one of auto, haar, none"),
+            (
+                self.align in ("auto", "landmarks", "haar", "none"),
+                "align",
+                "is one of auto, landmarks, haar, none",
+            ),
+            (
+                bool(self.landmarks) or self.align != "landmarks",
+                "landmarks",
+                "is the folder of the landmark files, which preprocess.align=landmarks needs",
+            ),
+            (
+                not self.landmarks or self.align in ("auto", "landmarks"),
+                "landmarks",
+                f"is of use with preprocess.align=auto or landmarks, not with {self.align}",
+            ),
             (0 < self.macro_fraction <= 1, "macro_fraction", "is above 0 and at most 1"),
         )
         raise_all(
@@ -59,7 +76,7 @@ class Preprocess:
         )
 
     def method(self, aligned: bool) -> Method:
-        """How a face is found in the frames of a database whose frames are crops already, or not."""
+        """How a face is found in a clip without landmark file, by whether its frames are crops already."""
         if self.align == "auto":
             return "none" if aligned else "haar"
         return self.align
@@ -67,6 +84,7 @@ class Preprocess:
     def applied(self, kind: Kind, aligned: bool) -> dict[str, Any]:
         """The values that decide the arrays of this kind of clips: the parameters in the key of a cache."""
         values = dataclasses.asdict(self) | {"align": self.method(aligned)}
+        del values["landmarks"]
         if kind == "micro":
             del values["macro_fraction"]
         return values

@@ -31,7 +31,7 @@ def read_micro(database: str, root: Path, labels: str) -> Database:
     if database == ANY:
         with _readable(root):
             return manifest.read(Path(root), labels)
-    reader = MICRO[_known("micro-expression database", database, (*MICRO, ANY))]
+    reader = MICRO[known_micro(database)]
     chosen = label_set(labels, database)
     with _readable(root):
         return reader(Path(root), chosen)
@@ -59,6 +59,11 @@ def _readable(root: Path) -> Iterator[None]:
             received=f"{error.filename or root}: {error.strerror or error}",
             fix="check owner and rights, and that the disk is mounted",
         ) from error
+
+
+def known_micro(name: str) -> str:
+    """`name`, which is a reader of micro-expressions; DataError with all of them otherwise."""
+    return _known("micro-expression database", name, (*MICRO, ANY))
 
 
 def known_reader(name: str) -> str:

@@ -9,6 +9,14 @@ from typing import Literal
 
 Kind = Literal["micro", "macro"]
 View = Literal["rgb", "flow"]
+COMPOSITE = "composite"
+"""What stands for several databases together where the name of a reader is asked for."""
+
+
+def database_of(name: str) -> str:
+    """The database that a subject or clip is named after; empty for a name without one."""
+    head, slash, _ = name.partition("/")
+    return head if slash else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,13 @@ class Database:
     """SHA-256 of the label file(s)."""
     aligned: bool
     """Whether the frames are face crops already, so that no face is searched for."""
+    parts: tuple[Database, ...] = ()
+    """Of a composite: the databases that it holds; empty for any other."""
+
+    @property
+    def sources(self) -> tuple[Database, ...]:
+        """The databases of a composite, or this one."""
+        return self.parts or (self,)
 
     @property
     def views(self) -> tuple[View, ...]:

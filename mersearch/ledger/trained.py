@@ -12,13 +12,17 @@ from mersearch.store import Parameters
 TRAINED: Final = ("algorithm", "macro", "preprocess")
 """Sections of the configuration that say what is trained."""
 PLACES: Final = ("root", "cache")
+UNSET: Final = (("landmarks", None),)
+"""Keys at a value that means what a configuration without the key means."""
 
 
 def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
     """What a trial of a configuration trains with beside its parameters, without folders."""
     sections = {name: config.get(name) for name in TRAINED}
     plain = {
-        name: {key: value for key, value in section.items() if key not in PLACES}
+        name: {
+            key: value for key, value in section.items() if key not in PLACES and (key, value) not in UNSET
+        }
         for name, section in sections.items()
         if isinstance(section, Mapping)
     }

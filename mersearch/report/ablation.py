@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mersearch.algorithm import curves
+from mersearch.by_database import scores_by_database
 from mersearch.config.importing import algorithm_class
 from mersearch.config.records import Ablation, Config
 from mersearch.metrics import METRICS
@@ -35,6 +36,7 @@ class Row:
         why: why it failed; else empty.
         changes: settings that differ from the full configuration.
         scores: metric → pooled score; empty where not all folds are there.
+        databases: of a composite, database → metric → score; else empty.
         difference: of the metric to the full configuration; None for that itself, or without both scores.
         seconds: compute time per fold.
         steps: until the training loss has fallen as far as asked; None where it has not, or nothing was logged.
@@ -47,6 +49,7 @@ class Row:
     why: str = ""
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
     scores: dict[str, float] = dataclasses.field(default_factory=dict)
+    databases: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     difference: Difference | None = None
     seconds: float | None = None
     steps: float | None = None
@@ -133,6 +136,7 @@ def _row(state: RunState, number: int, variant: str, metric: str, log: str, refe
     return dataclasses.replace(
         row,
         scores={name: METRICS[name](trial.confusions[-1]) for name in METRICS},
+        databases=scores_by_database(trial),
         difference=_difference(trial, state.trials[0], metric),
         seconds=sum(fold.seconds for fold in folds) / len(folds),
         steps=None if curve is None or level is None else curve.reaches(level),

@@ -67,8 +67,29 @@ def markdown(table: AblationTable, figure: str) -> str:
         "",
         f"![Differences and convergence]({figure})",
         "",
+        *_by_database(table),
     ]
     return "\n".join(lines)
+
+
+def _by_database(table: AblationTable) -> list[str]:
+    """The metric of every variant on the clips of each database; nothing unless there are several."""
+    names = sorted({name for row in table.rows for name in row.databases})
+    if not names:
+        return []
+    rows = [
+        [row.variant, *(f"{row.databases[name][table.metric]:.3f}" for name in names)]
+        for row in table.rows
+        if row.databases
+    ]
+    return [
+        f"{NAMES[table.metric]} of the same predictions on each database:",
+        "",
+        f"| {' | '.join(['variant', *names])} |",
+        f"|---|{'--:|' * len(names)}",
+        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows),
+        "",
+    ]
 
 
 def notes(table: AblationTable) -> list[str]:

@@ -7,6 +7,7 @@ address, the temporary folder and the token are always explicit.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -37,8 +38,15 @@ QUIET: Final = {  # some of it is read when Ray is imported
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_WARN_THRESHOLD_S": "60",
 }
+OWN: Final = {"RAY_worker_niceness": "0"}
+"""For a Ray of this process alone: its workers are as urgent as the command. Ray would start them 15 steps below it,
+and on a machine that others use too they would hardly run."""
 IMPATIENT: Final = {"RAY_NUM_REDIS_GET_RETRIES": "1", "RAY_py_gcs_connect_timeout_s": "10"}
 """Another service at the address is noticed within half a minute instead of a quarter of an hour."""
+DOCTOR: Final = "see mersearch doctor"
+LATE: Final = (
+    "a busy machine may start it too late: give the same command again, or when less runs; " + DOCTOR
+)
 NEEDED: Final = {"gcs_server", "raylet"}
 """Processes without which a Ray cannot go on."""
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -109,7 +117,10 @@ def cluster(
                 "object_store_memory": object_store_mb * 2**20,
                 "_temp_dir": str(folder),
             }
-            stack.enter_context(environment(variables | token, without=("RAY_AUTH_TOKEN", "RAY_ADDRESS")))
+            own = {name: os.environ.get(name, value) for name, value in OWN.items()}
+            stack.enter_context(
+                environment(variables | own | token, without=("RAY_AUTH_TOKEN", "RAY_ADDRESS"))
+            )
         else:
             inherited = dict.fromkeys(THREADS, str(threads)) | {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
             options = {"runtime_env": {"env_vars": inherited}}
@@ -153,7 +164,9 @@ def _refused(address: str, error: Exception) -> ClusterError:
     text = " ".join(str(error).split())
     received = f"{address}: {text[:300]}{'…' if len(text) > 300 else ''}"
     if address == "local":
-        return ClusterError("Ray must start on this machine", received=received, fix="see mersearch doctor")
+        return ClusterError(
+            "Ray must start on this machine", received=received, fix=LATE if "timed out" in text else DOCTOR
+        )
     if text.startswith("Version mismatch"):
         fix = "install the same versions of Ray and Python here and on the cluster"
         return ClusterError("the cluster runs other versions", received=received, fix=fix)

@@ -135,5 +135,6 @@ def _require_complete(run: RunDirectory, state: RunState) -> None:
         raise RunError(
             f"a simulation needs at least {FEWEST} trials with all folds",
             received=f"{run.path}: {complete}",
-            fix="search with search.scheduler=none, which finishes every trial, or go on with the run",
+            fix="search with search.scheduler=none, which finishes every trial, or go on with more trials: "
+            f"mersearch resume {run.path} search.trials=N",
         )

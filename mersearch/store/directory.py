@@ -226,7 +226,7 @@ def _no_run(path: Path) -> RunError:
         what = "does not exist" if lacking == path else f"is not a run: it lacks {lacking.name}"
     except OSError as error:
         what, fix = f"is not a run: {error.strerror}", "check the path, and owner and rights of the folder"
-    return RunError("a run is a path, or a name under run.root", received=f"{path} {what}", fix=fix)
+    return RunError("a run is a path, or a name under --root", received=f"{path} {what}", fix=fix)
 
 
 def _unreadable(file: Path, why: str) -> RunError:

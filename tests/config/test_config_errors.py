@@ -270,14 +270,15 @@ def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> No
 def test_the_options_of_a_group_are_listed(write: Write) -> None:
     message = text(write(), "data=casme")
     assert (
-        "did you mean casme2? options of data: casme2, manifest, mmew, samm, sdu, smic, synthetic" in message
+        "did you mean casme2? options of data: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic"
+        in message
     )
 
 
 def test_an_unknown_group_in_the_file_is_told(write: Write) -> None:
     message = text(write(head="defaults: [{data: nothing}]\n"))
     assert "mine.yaml: there is no data/nothing" in message
-    assert "options: casme2, mmew, samm, smic, synthetic" in message
+    assert "options: casme2, composite, manifest, megc2019, mmew, samm, sdu, smic, synthetic" in message
     assert "mine.yaml: there is no datta/casme2" in text(write(head="defaults: [{datta: casme2}]\n"))
 
 
@@ -289,7 +290,7 @@ def test_a_missing_value_says_what_to_give(write: Write) -> None:
 
 def test_a_file_without_data_or_algorithm_says_so(write: Write) -> None:
     rules = [error.rule for error in errors(write(head="search: {trials: 3}\n"))]
-    required = ["data.database", "data.root", "data.labels", "algorithm.name"]
+    required = ["data.database", "data.labels", "algorithm.name"]
     assert rules == [f"mine.yaml: {key} is required" for key in required]
 
 
@@ -327,7 +328,7 @@ def test_a_group_file_that_is_no_yaml_is_named(write: Write) -> None:
 def test_a_space_that_does_not_exist_is_told(write: Write, tmp_path: Path) -> None:
     write(name="x.yml")
     assert "did you mean quintuplet? shipped search spaces: " in text("quintuplt")
-    assert "there is no search space nowhere/x.yaml" in text("nowhere/x.yaml")
+    assert "there is no file nowhere/x.yaml" in text("nowhere/x.yaml")
     assert "is a folder" in text(tmp_path)
     assert "call it x.yaml" in text("x.yml")
 

@@ -111,7 +111,9 @@ def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
     ],
 )
 def test_every_shipped_group_composes(group: str, option: str) -> None:
-    folders = {"data": ["data.root=here"], "macro": ["macro.root=here"] if option != "none" else []}
+    several = [f"data.roots.{name}=here" for name in ("casme2", "samm", "smic")]
+    data = several if option in ("composite", "megc2019") else ["data.root=here"]
+    folders = {"data": data, "macro": ["macro.root=here"] if option != "none" else []}
     space = option if group == "algorithm" else "quintuplet"
     compose(space, [f"{group}={option}", *folders.get(group, [])])
 

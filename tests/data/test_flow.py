@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from frame_files import grid, texture
@@ -92,3 +93,14 @@ def test_steps_of_storage_are_a_127th_of_the_scale_and_clip_at_it() -> None:
     assert np.all(np.abs(stored * scale / 127 - limited) <= scale / 254 + 1e-6)
     assert stored.min() == -127
     assert stored.max() == 127
+
+
+def test_the_flow_of_a_pair_does_not_depend_on_what_was_measured_before() -> None:
+    pair, other = moved(np.eye(2), (0.7, 0.2)), moved(np.eye(2), (-2.0, 1.0))
+    alone = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    alone.setFinestScale(0)
+    fresh = alone.calc(*pair, np.zeros((SIZE, SIZE, 2), np.float32))
+    optical_flow(*other)
+    optical_flow(*(np.ascontiguousarray(image[:64, :64]) for image in other))
+    for _ in range(2):
+        assert np.array_equal(optical_flow(*pair), np.moveaxis(fresh, -1, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mersearch.data import labels
-from mersearch.data.labels import label_set, label_sets, repair
+from mersearch.data.labels import label_set, label_sets, repair, shared_label_set
 from mersearch.errors import DataError
 
 CASME2_2014 = {
@@ -118,7 +118,9 @@ def test_label_sets_of_a_database():
 
 
 def test_a_label_set_of_several_databases_wants_the_database():
-    with pytest.raises(DataError, match=r"megc2019 is a label set of casme2, samm, smic(?s:.*)name the"):
+    with pytest.raises(
+        DataError, match=r"megc2019 is a label set of casme2, samm, mmew, smic(?s:.*)name the"
+    ):
         label_set("megc2019")
     assert label_sets().count("megc2019") == 1
 
@@ -142,3 +144,10 @@ def test_every_repair_has_a_reason_and_is_found_by_clip_id():
         assert known.reason
         assert (known.offset, known.apex, known.absent) != (None, None, False)
     assert repair("casme2/01/EP02_01f") is None
+
+
+def test_a_class_of_one_database_that_another_spells_as_an_alias_keeps_its_meaning_in_a_table_of_all():
+    megc = shared_label_set("megc2019")
+    words = ("Repression", "disgust", "sadness", "happiness", "surprise", "other", "Others")
+    assert [megc.emotion(word) for word in words] == [*["negative"] * 3, "positive", "surprise", None, None]
+    assert shared_label_set("megc2019", "mmew").emotion("repression") is None

@@ -1,0 +1,117 @@
+"""The picture of a contact sheet: a row per class, and for each clip its frame, crops, flow and regions."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mersearch.data.align import LEFT_EYE, PORTRAIT, RIGHT_EYE
+
+if TYPE_CHECKING:
+    from mersearch.data.contact import Panel, Sheet
+
+INK, GREY, MARK = "#222222", "#777777", "#e8a200"
+DPI = 110
+CELL = 1.15
+"""Inches that a crop is wide."""
+NAMES = ("whole frame", "onset", "apex", "flow", "regions")
+WIDTHS = (1.5, 1, 1, 1, 1)
+
+
+def draw(sheet: Sheet) -> bytes:
+    """The sheet as a PNG."""
+    from matplotlib.figure import Figure
+
+    blocks = max(len(panels) for _, _, panels in sheet.rows)
+    width = CELL * (blocks * (sum(WIDTHS) + 0.25) + 0.9)
+    height = len(sheet.rows) * (CELL * PORTRAIT + 0.3) + 1.25
+    figure = Figure(figsize=(width, height))
+    widths = [0.7, *([*WIDTHS, 0.2] * blocks)[:-1]]
+    grid = figure.add_gridspec(
+        len(sheet.rows),
+        len(widths),
+        width_ratios=widths,
+        left=0.01,
+        right=0.99,
+        top=1 - 0.95 / height,
+        bottom=0.4 / height,
+        wspace=0.05,
+        hspace=0.3 / (CELL * PORTRAIT),
+    )
+    for row, (name, count, panels) in enumerate(sheet.rows):
+        label = _empty(figure.add_subplot(grid[row, 0]))
+        label.text(
+            0, 0.5, f"{name}\n{count} clip{'' if count == 1 else 's'}", fontsize=9, color=INK, va="center"
+        )
+        for block, panel in enumerate(panels):
+            start = 1 + block * (len(WIDTHS) + 1)
+            _draw(panel, [figure.add_subplot(grid[row, start + i]) for i in range(len(WIDTHS))], row == 0)
+    _frame(figure, sheet, width, height)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw(panel: Panel, places: Sequence[Any], headed: bool) -> None:
+    clip = panel.clip
+    for axes, name, picture in zip(
+        places,
+        NAMES,
+        (panel.frame, panel.onset, panel.apex, panel.flow, panel.regions),
+        strict=True,
+    ):
+        _empty(axes).imshow(
+            picture, aspect="equal" if name == NAMES[0] else PORTRAIT, interpolation="bilinear"
+        )
+        if headed:
+            axes.set_title(name, fontsize=7, color=GREY, pad=2)
+    closed = [*panel.outline.tolist(), panel.outline[0].tolist()]
+    places[0].plot(*zip(*closed, strict=True), color=MARK, linewidth=1.2, clip_on=True)
+    places[0].set_anchor("N")
+    places[0].set_xlim(-0.5, panel.frame.shape[1] - 0.5)
+    places[0].set_ylim(panel.frame.shape[0] - 0.5, -0.5)
+    size = len(panel.onset)
+    for x, y in (LEFT_EYE, RIGHT_EYE):
+        places[1].plot(x * size, y * size, "+", color=MARK, markersize=7, markeredgewidth=1)
+    units = "not annotated" if clip.action_units is None else "AU " + "+".join(map(str, clip.action_units))
+    text = f"{clip.clip_id}   {units}   apex {clip.apex + 1} of {len(clip.frames)} frames   head {panel.head:.1f} px"
+    colour = GREY
+    if panel.note:
+        text, colour = f"{clip.clip_id}: {panel.note}", "#c0392b"
+    places[1].annotate(
+        text,
+        (-1.5, -0.03),
+        xycoords="axes fraction",
+        fontsize=6.5,
+        color=colour,
+        va="top",
+        annotation_clip=False,
+    )
+
+
+def _empty(axes: Any) -> Any:
+    axes.set_axis_off()
+    return axes
+
+
+def _frame(figure: Any, sheet: Sheet, width: float, height: float) -> None:
+    """Title, what the colours mean, and whose pictures these are."""
+    figure.text(0.01, 1 - 0.25 / height, sheet.title, fontsize=11, color=INK, va="center")
+    key = (
+        "Yellow: the crop, and where the eyes belong. Flow: from onset to apex without that of the head, full colour "
+        f"from {sheet.full:g} px of a face {sheet.face} px wide, direction as in the wheel. Red: regions of the "
+        "annotated action units."
+    )
+    figure.text(
+        0.01,
+        1 - 0.42 / height,
+        "\n".join(textwrap.wrap(key, int(width * 15))),
+        fontsize=7,
+        color=GREY,
+        va="top",
+    )
+    wheel = _empty(figure.add_axes((1 - 0.72 / width, 1 - 0.72 / height, 0.66 / width, 0.66 / height)))
+    wheel.imshow(sheet.wheel)
+    figure.text(0.01, 0.16 / height, sheet.terms, fontsize=7, color=INK, va="center")
