@@ -246,7 +246,7 @@ def test_a_folder_without_frames_and_a_missing_folder_are_errors(tmp_path, casme
 
 def test_a_repeated_clip_is_an_error(tmp_path, casme2_on_disk):
     rows = [casme2_on_disk.row(), casme2_on_disk.row(filename="ep02_01F")]
-    found = r"(?s)EP02_01f: a clip has one row — also line 3 .*ep02_01F: a clip has one row — also line 2 "
+    found = r"(?s)EP02_01f: a clip has one row — also line 3\n.*ep02_01F: a clip has one row — also line 2\n"
     with pytest.raises(DataError, match=found):
         read(casme2_on_disk.write(tmp_path, rows), FIVE)
 
