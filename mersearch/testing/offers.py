@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import torch
@@ -11,6 +10,7 @@ import torch
 from mersearch.algorithm import Need, curves
 from mersearch.config import algorithm_class
 from mersearch.data.folds import folds
+from mersearch.nesting import nested
 from mersearch.testing.comparing import changed
 from mersearch.testing.subject import Subject, fitted, settings_of, start, views_of
 
@@ -74,15 +74,3 @@ class OffersContract(Subject):
             assert len(value) == len(clips), f"inspect: {name!r} of shape {tuple(value.shape)} for 5 clips"
             assert value.ndim == (2 if name == "feature" else 1), f"inspect: {name!r} has {value.ndim} axes"
             assert value.isfinite().all(), f"inspect: {name!r} is not finite"
-
-
-def nested(change: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted settings as nested ones."""
-    found: dict[str, Any] = {}
-    for path, value in change.items():
-        *groups, key = path.split(".")
-        node = found
-        for group in groups:
-            node = node.setdefault(group, {})
-        node[key] = value
-    return found
