@@ -22,8 +22,7 @@ from mersearch.export import export
 from mersearch.opening import Opened, open_run
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
-from mersearch.store import RunDirectory
-from tests.commands import ROOT, Command
+from tests.commands import ROOT
 from tests.tiny import predictions
 
 TEXT = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")
@@ -74,13 +73,13 @@ def test_a_search_runs_on_flow_alone(algorithm: str, maps: int, tmp_path: Path) 
     assert all(np.isfinite(np.array(fold[2], float)).all() for fold in found.values())
 
 
-@pytest.mark.ray
-def test_launch_and_export_work_on_a_manifest_of_flow(tmp_path: Path) -> None:
-    synthesize_manifest(tmp_path / "flow", subjects=2, clips=6)
-    options = ["data.root=flow", "macro=none", "run.name=one", *quick("quintuplet")]
-    with Command(tmp_path, "launch", "quintuplet_sdu", *options) as command:
-        assert "macro members of the quintuplets (quintuplet.macro=false)" in command.ended()
-    (best,) = export(RunDirectory.open(tmp_path / "runs" / "one")).files
+def test_what_the_data_lack_is_off_in_the_exported_configuration_too(tmp_path: Path) -> None:
+    root = synthesize_manifest(tmp_path / "flow", subjects=2, clips=6)
+    places = [f"data.root={root}", "macro=none", f"run.root={tmp_path / 'runs'}"]
+    opened = open_run(compose("quintuplet_sdu", [*places, *quick("quintuplet")]), lambda *_: None)
+    assert any("macro members of the quintuplets (quintuplet.macro=false)" in line for line in opened.remarks)
+    searched(opened)
+    (best,) = export(opened.run).files
     exported = compose(best)
     assert (exported.algorithm.settings["views"], exported.preprocess.frames) == ("flow", 1)
     assert "algorithm.views" in exported.given

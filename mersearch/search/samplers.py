@@ -74,7 +74,9 @@ def generations(trials: Sequence[FrozenTrial], startup: int) -> list[FrozenTrial
 
 
 def remarks(search: Search, space: Space) -> list[str]:
-    """What a user should know of the chosen sampler; empty for the default."""
+    """What a user should know of the chosen sampler; empty for the default, and where nothing is proposed."""
+    if not space.parameters:
+        return []
     conditional = sum(bool(dimension.when) for dimension in space.parameters)
     name, found = search.sampler, []
     if name == "gp" and conditional:
