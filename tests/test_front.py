@@ -18,7 +18,7 @@ from mersearch.search.policy import NoStopping
 from mersearch.search.samplers import remarks
 from mersearch.search.session import Session
 from mersearch.search.study import propose, seen
-from mersearch.space import Space
+from mersearch.space import Float, Space
 from mersearch.store import RunDirectory
 from tests.runs import SPACE, a_plan, train
 
@@ -123,7 +123,8 @@ def test_stopping_by_one_of_two_objectives_is_refused() -> None:
     with pytest.raises(ConfigError, match="second_objective needs trials that are not stopped") as error:
         Search(second_objective="seconds")
     assert error.value.fix == "search.scheduler=none"
-    (said,) = remarks(Search(second_objective="seconds", scheduler="none"), Space())
+    space = Space((Float("x", 0.0, 1.0),))
+    (said,) = remarks(Search(second_objective="seconds", scheduler="none"), space)
     assert "does not repeat exactly" in said
 
 
