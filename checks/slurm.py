@@ -18,6 +18,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,7 @@ def main() -> int:
     if os.geteuid() != 0:
         print("this check starts a Slurm of its own: it needs root")
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     install()
     with tempfile.TemporaryDirectory(prefix="ms-", dir="/tmp") as name, contextlib.ExitStack() as stack:
         folder = Path(name)

@@ -56,12 +56,12 @@ start() { # NODE OPTION… -> Ray on that node until it is ended
     > "$job/$node.log" 2>&1 &
   rays+=($!)
 }
-start "$first" --head --node-ip-address="$address" --port="$port" --ray-client-server-port=$((port + 1)) \
-  --dashboard-agent-listen-port=$((port + 2)) --include-dashboard=false --disable-usage-stats
+start "$first" --head --node-ip-address="$address" --port="$port" \
+  --dashboard-agent-listen-port=$((port + 1)) --include-dashboard=false --disable-usage-stats
 ready() { (exec 3<> "/dev/tcp/$address/$port") 2>/dev/null; }
-for _ in $(seq 120); do ready && break; sleep 1; done
+for _ in $(seq 120); do ready || ! kill -0 "${rays[0]}" 2>/dev/null && break; sleep 1; done
 ready || { echo "Ray did not start on $first:" >&2; tail -n 20 "$job/$first.log" >&2; exit 1; }
-place=3
+place=2
 for node in $nodes; do
   [ "$node" = "$first" ] || start "$node" --address="$address:$port" --dashboard-agent-listen-port=$((port + place))
   place=$((place + 1))

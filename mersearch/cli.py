@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from mersearch import __version__
+from mersearch.cluster.commands import app as cluster
 from mersearch.disk import is_full
 from mersearch.errors import ConfigError, Interrupted, MersearchError, Stopped
 
@@ -56,6 +57,7 @@ data = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(data, name="data")
+app.add_typer(cluster, name="cluster")
 
 Overrides = Annotated[
     list[str] | None,

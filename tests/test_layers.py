@@ -67,7 +67,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.summary",
         "mersearch.timing",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
+    (
+        "mersearch.cluster",
+        "mersearch.console",
+        "mersearch.doctor",
+        "mersearch.searching",
+        "mersearch.verification",
+    ),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -81,7 +87,8 @@ DOORS = {
     "pandas": ("mersearch.data",),
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
-    "typer": ("mersearch.cli",),
+    "jsonschema": ("mersearch.cluster",),
+    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)
