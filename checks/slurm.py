@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from mersearch.store import RunDirectory  # noqa: E402
 from tests.commands import processes  # noqa: E402
-from tests.tiny import log, make, predictions  # noqa: E402
+from tests.tiny import make, predictions  # noqa: E402
 
 PACKAGES = {
     "slurmctld": "slurmctld",
@@ -42,11 +42,10 @@ PACKAGES = {
 }
 NODES = {"mersearch-n1": "10.77.0.1", "mersearch-n2": "10.77.0.2"}
 BRIDGE, OUTSIDE = "mersearch-br", "10.77.0.254"
-TRIALS = 13
-SEARCH = ("tiny.yaml", f"search.trials={TRIALS}")
-LIMIT = ("--time=4", "--signal=B:USR1@120")
-"""Slurm may send the signal up to a minute early, so the first pass has between 60 and 120 seconds."""
-LONG = ("algorithm.mask.steps=1500", "preprocess.cache=cache")
+TRIALS = {"nodes": 4, "again": 13}
+SEARCH = ("tiny.yaml", "algorithm.mask.steps=500", "preprocess.cache=cache")
+LIMIT = ("--time=6", "--signal=B:USR1@120")
+"""Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
 PATIENCE = 900.0
 
 
@@ -91,7 +90,10 @@ def network() -> Iterator[None]:
             inner = ("ip", "-n", node)
             shell("ip", "netns", "add", node)
             stack.callback(shell, "ip", "netns", "del", node)
-            shell("ip", "link", "add", f"ms-veth{number}", "type", "veth", "peer", "name", "eth0", "netns", node)
+            shell(
+                "ip", "link", "add", f"ms-veth{number}", "type", "veth", "peer", "name", "eth0", "netns", node
+            )
+            stack.callback(shell, "ip", "link", "del", f"ms-veth{number}")
             shell("ip", "link", "set", f"ms-veth{number}", "master", BRIDGE, "up")
             shell(*inner, "addr", "add", f"{address}/24", "dev", "eth0")
             shell(*inner, "link", "set", "eth0", "up")
@@ -115,7 +117,15 @@ def slurm(folder: Path) -> Iterator[None]:
             inside = ("nsenter", f"--net=/run/netns/{node}", "unshare", "--uts", "sh", "-c", own)
             stack.enter_context(daemon(folder, *inside))
         until(lambda: shell("sinfo", "-h", "-o", "%D %t").strip() == "2 idle", 120, "both nodes are idle")
+        stack.callback(cancel)
         yield
+
+
+def cancel() -> None:
+    """End the jobs of a check that did not come to its end, as a user would."""
+    for job in shell("squeue", "-h", "-o", "%A").split():
+        shell("scancel", "--full", job)
+    until(lambda: not shell("squeue", "-h").strip(), 90, "no job runs")
 
 
 MUNGE = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
@@ -181,7 +191,7 @@ def daemon(folder: Path, *command: str) -> Iterator[None]:
 
 def two_nodes(jobs: Path) -> bool:
     print("\n1. slurm-nodes.sh on two nodes", flush=True)
-    job = submit(jobs, "slurm-nodes.sh", ("--nodes=2",), "run.name=nodes", *LONG)
+    job = submit(jobs, "slurm-nodes.sh", ("--nodes=2",), "nodes")
     state = wait(job)
     run = RunDirectory.open(jobs / "runs" / "nodes")
     folds = [line["node"] for line in lines(run)]
@@ -193,7 +203,7 @@ def two_nodes(jobs: Path) -> bool:
 
 def requeued(jobs: Path) -> bool:
     print("\n2. slurm.sh on one node, with a time limit that is too short", flush=True)
-    job = submit(jobs, "slurm.sh", LIMIT, "run.name=again", "search.concurrency=1", *LONG)
+    job = submit(jobs, "slurm.sh", LIMIT, "again", "search.concurrency=1")
     state = wait(job)
     run = RunDirectory.open(jobs / "runs" / "again")
     said = (jobs / f"mersearch-{job}.log").read_text()
@@ -227,9 +237,10 @@ def nothing_left(jobs: Path) -> bool:
     return not (running or folders or tokens)
 
 
-def submit(jobs: Path, file: str, options: Sequence[str], *arguments: str) -> str:
+def submit(jobs: Path, file: str, options: Sequence[str], name: str, *arguments: str) -> str:
     """Submit a shipped file as it is, with options of the command line; the number of the job."""
-    command = ("sbatch", "--parsable", *options, str(ROOT / "cluster" / file), *SEARCH, *arguments)
+    search = (*SEARCH, f"run.name={name}", f"search.trials={TRIALS[name]}", *arguments)
+    command = ("sbatch", "--parsable", *options, str(ROOT / "cluster" / file), *search)
     print("$ " + " ".join(command).replace(f"{ROOT}/", ""), flush=True)
     paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     surroundings = {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -239,11 +250,16 @@ def submit(jobs: Path, file: str, options: Sequence[str], *arguments: str) -> st
 
 def wait(job: str) -> str:
     """Wait for the end of a job that may go back into the queue; its state as Slurm tells it."""
+
     def state() -> str:
         shown = shell("scontrol", "show", "job", job)
         return " ".join(re.findall(r"(?:JobState|Restarts|ExitCode)=\S+", shown))
 
-    until(lambda: re.search(r"JobState=(?!PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING)", state()), PATIENCE, job)
+    until(
+        lambda: re.search(r"JobState=(?!PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING)", state()),
+        PATIENCE,
+        job,
+    )
     return state()
 
 

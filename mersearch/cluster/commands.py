@@ -15,7 +15,6 @@ app = typer.Typer(
 KINDS = "local, aws, gcp, rayjob, raycluster, slurm, slurm-nodes, docker, apptainer, wheelhouse."
 
 
-
 def _option(text: str) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(help=text, show_default=False)
     return option
@@ -85,7 +84,9 @@ def _render(kind: str, given: dict[str, str], output: Path | None) -> None:
     if text.startswith("#!"):
         output.chmod(0o755)
     print(f"{output}: for {examine(text, str(output))[0]}")
-    print(*(line.removeprefix("# Cost:").strip() for line in text.splitlines() if "# Cost:" in line), sep="\n")
+    print(
+        *(line.removeprefix("# Cost:").strip() for line in text.splitlines() if "# Cost:" in line), sep="\n"
+    )
     print(f"next: mersearch cluster check {output}")
 
 

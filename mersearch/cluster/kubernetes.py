@@ -95,7 +95,9 @@ def _cluster(document: Document, at: Path) -> Iterator[Finding]:
     yield from _autoscaler(document, at)
     yield from _version(document, at)
     yield from _public(document, at)
-    groups = [(*at, "workerGroupSpecs", place) for place in range(len(_list(document, *at, "workerGroupSpecs")))]
+    groups = [
+        (*at, "workerGroupSpecs", place) for place in range(len(_list(document, *at, "workerGroupSpecs")))
+    ]
     for group in groups:
         yield from _bounds(document, group)
     yield from _spot(document, at, groups)
@@ -150,7 +152,9 @@ def _version(document: Document, at: Path) -> Iterator[Finding]:
     told = document.get(*at, "rayVersion")
     if isinstance(told, str) and told != installed:
         line = document.line(*at, "rayVersion")
-        yield Finding(line, f"rayVersion is that of the package, {installed}", told, f'rayVersion: "{installed}"')
+        yield Finding(
+            line, f"rayVersion is that of the package, {installed}", told, f'rayVersion: "{installed}"'
+        )
 
 
 def _public(document: Document, at: Path) -> Iterator[Finding]:
@@ -226,7 +230,12 @@ def _resources(document: Document, at: Path) -> Iterator[Finding]:
         if name not in requests or name not in limits:
             where = "requests" if name not in requests else "limits"
             fix = f"give {name} in both"
-            yield Finding(document.line(*at, "resources", where), f"{name} has a request and a limit", f"no {name} in {where}", fix)
+            yield Finding(
+                document.line(*at, "resources", where),
+                f"{name} has a request and a limit",
+                f"no {name} in {where}",
+                fix,
+            )
         elif (low := quantity(requests[name])) and (high := quantity(limits[name])) and high < low:
             received = f"limit {limits[name]}, request {requests[name]}"
             line = document.line(*at, "resources", "limits", name)
@@ -236,4 +245,9 @@ def _resources(document: Document, at: Path) -> Iterator[Finding]:
             where = "limits" if name in limits else "requests"
             received = f"request {requests.get(name)}, limit {limits.get(name)}"
             fix = f'{name}: "{limits.get(name, requests.get(name))}" in both: Kubernetes lends whole cards'
-            yield Finding(document.line(*at, "resources", where, name), "cards have a request equal to their limit", received, fix)
+            yield Finding(
+                document.line(*at, "resources", where, name),
+                "cards have a request equal to their limit",
+                received,
+                fix,
+            )

@@ -54,7 +54,9 @@ def machine(cloud: str, name: str, gpus: int) -> tuple[str, Machine]:
         if not fitting:
             counts = sorted({has.gpus for has in table.values()})
             fix = f"--gpus {' or '.join(map(str, counts))}"
-            raise ConfigError(f"no machine type of {cloud} has these cards", received=f"--gpus {gpus}", fix=fix)
+            raise ConfigError(
+                f"no machine type of {cloud} has these cards", received=f"--gpus {gpus}", fix=fix
+            )
         name = fitting[0]
     if name not in table:
         fix = f"one of {', '.join(table)}; another one: render with one of these, and edit the file"

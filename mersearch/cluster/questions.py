@@ -54,8 +54,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "search": Question(
         "The search: SPACE and KEY=VALUE, as launch takes them.",
         _same(ANSWERED, "quintuplet"),
-        r"[^\n'\"\\$`#]+",
-        "words without quotes, backslashes, $, ` and #",
+        r"[\w./:=,@+-]+( [\w./:=,@+-]+)*",
+        "words of letters, digits and . / : = , @ + -",
         "quintuplet_casme2 data.root=/mnt/shared/CASME2",
     ),
     "gpus": Question(
@@ -180,7 +180,7 @@ def _together(kind: str, answered: Answers) -> list[ConfigError]:
         received = f"--min-workers {least} --max-workers {most}"
         fix = f"--max-workers {least}, or --min-workers {most}"
         errors.append(ConfigError("--min-workers must not exceed --max-workers", received=received, fix=fix))
-    if spot_workers(answered) > most - least:
+    elif spot_workers(answered) > most - least:
         received = f"--spot {spot_workers(answered)} --max-workers {most} --min-workers {least}"
         fix = f"--spot {max(0, most - least)}, or more workers"
         rule = "--spot and --min-workers must fit into --max-workers"

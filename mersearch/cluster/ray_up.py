@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from mersearch.cluster.document import Document, Finding
+from mersearch.cluster.known import known
 from mersearch.cluster.machines import MACHINES
+from mersearch.cluster.questions import CLOUDS
 from mersearch.cluster.ray_schema import ray_schema
 from mersearch.cluster.rules import assigned, command_findings, image_findings
 from mersearch.cluster.schema import broken
 from mersearch.space.problem import did_you_mean
 
 START: Final = ("head_start_ray_commands", "worker_start_ray_commands")
-COMMANDS: Final = (*START, "initialization_commands", "setup_commands", "head_setup_commands", "worker_setup_commands")
-NODE_CONFIG: Final[Mapping[str, tuple[str, ...]]] = {
-    "aws": tuple(
-        "AdditionalInfo BlockDeviceMappings CapacityReservationSpecification CpuOptions CreditSpecification "
-        "DisableApiStop DisableApiTermination EbsOptimized EnclaveOptions HibernationOptions IamInstanceProfile "
-        "ImageId InstanceInitiatedShutdownBehavior InstanceMarketOptions InstanceType Ipv6AddressCount KeyName "
-        "LaunchTemplate LicenseSpecifications MaintenanceOptions MetadataOptions Monitoring NetworkInterfaces "
-        "Placement PrivateDnsNameOptions PrivateIpAddress SecurityGroupIds SubnetId SubnetIds TagSpecifications "
-        "UserData".split()
-    ),
-    "gcp": tuple(
-        "advancedMachineFeatures canIpForward confidentialInstanceConfig deletionProtection description disks "
-        "displayDevice guestAccelerators labels machineType metadata minCpuPlatform networkInterfaces "
-        "networkPerformanceConfig reservationAffinity resourcePolicies scheduling serviceAccounts "
-        "shieldedInstanceConfig tags".split()
-    ),
-}
-"""Provider → keys that its interface takes for a machine (EC2 RunInstances, Compute Engine instances.insert)."""
+COMMANDS: Final = (
+    *START,
+    "initialization_commands",
+    "setup_commands",
+    "head_setup_commands",
+    "worker_setup_commands",
+)
 _SSH: Final = 22
 
 
@@ -57,12 +48,14 @@ def _node_types(document: Document) -> Iterator[Finding]:
     head = document.get("head_node_type")
     if types and head not in types:
         line = document.line("head_node_type")
-        yield Finding(line, "head_node_type names a node type", str(head), did_you_mean(str(head), types, "node types"))
+        yield Finding(
+            line, "head_node_type names a node type", str(head), did_you_mean(str(head), types, "node types")
+        )
     for name in types:
         at = ("available_node_types", name)
         config = document.get(*at, "node_config", default={})
-        valid = NODE_CONFIG.get(provider)
-        for key in config if valid and isinstance(config, dict) else ():
+        valid = known(provider) if provider in CLOUDS else frozenset(config)
+        for key in config if isinstance(config, dict) else ():
             if key not in valid:
                 fix = did_you_mean(key, valid)
                 yield Finding(document.line(*at, "node_config", key), f"a machine has no key {key}", key, fix)
@@ -94,7 +87,9 @@ def _bounds(document: Document) -> Iterator[Finding]:
         if isinstance(low, int) and isinstance(high, int) and high < low:
             line = document.line("available_node_types", name, "max_workers")
             received = f"max_workers: {high}, min_workers: {low}"
-            yield Finding(line, "max_workers is not below min_workers", received, f"max_workers: {low} or more")
+            yield Finding(
+                line, "max_workers is not below min_workers", received, f"max_workers: {low} or more"
+            )
     if least > most:
         received = f"max_workers: {most}, and min_workers sum up to {least}"
         fix = f"max_workers: {least} or more"
@@ -107,7 +102,8 @@ def is_spot(config: Any) -> bool:
     parts = scheduling if isinstance(scheduling, list) else [scheduling]
     market = config.get("InstanceMarketOptions") if isinstance(config, dict) else None
     return (isinstance(market, dict) and market.get("MarketType") == "spot") or any(
-        isinstance(part, dict) and (part.get("preemptible") is True or part.get("provisioningModel") == "SPOT")
+        isinstance(part, dict)
+        and (part.get("preemptible") is True or part.get("provisioningModel") == "SPOT")
         for part in parts
     )
 
@@ -132,7 +128,9 @@ def _spot(document: Document) -> Iterator[Finding]:
         elif types[name].get("max_workers", most) >= most > 0:
             rule = "Ray 2.60 does not fall back where a spot request is refused"
             fix = f"max_workers: {most - 1} keeps a worker on demand"
-            yield Finding(document.line("available_node_types", name, "max_workers"), rule, name, fix, note=True)
+            yield Finding(
+                document.line("available_node_types", name, "max_workers"), rule, name, fix, note=True
+            )
 
 
 def _environment(document: Document) -> dict[str, str]:
@@ -173,4 +171,6 @@ def _open_ports(document: Document) -> Iterator[Finding]:
         port = permission.get("FromPort") if isinstance(permission, dict) else None
         if ("0.0.0.0/0" in text or "::/0" in text) and port != _SSH:
             fix = "leave it out: ray exec, ray attach and ray dashboard go through ssh"
-            yield Finding(document.line(*at, place), "no port but ssh is open to the world", f"port {port}", fix)
+            yield Finding(
+                document.line(*at, place), "no port but ssh is open to the world", f"port {port}", fix
+            )

@@ -96,7 +96,9 @@ def _values(kind: str, answered: Answers) -> dict[str, str]:
 def _growing(kind: str, answered: Answers) -> dict[str, str]:
     """Values of the clusters that grow: the bounds, the image and the command of the search."""
     gpus, most = int(answered["gpus"]), int(answered["max-workers"])
-    each = gpus or (machine(kind, answered["machine"], 0)[1].cpus if kind in CLOUDS else int(answered["cpus"]))
+    each = gpus or (
+        machine(kind, answered["machine"], 0)[1].cpus if kind in CLOUDS else int(answered["cpus"])
+    )
     words = [
         f"mersearch launch {answered['search']} --address auto",
         "run.root=/mnt/shared/runs preprocess.cache=/mnt/shared/cache",

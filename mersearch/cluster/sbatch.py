@@ -9,29 +9,43 @@ from dataclasses import dataclass
 from typing import Final
 
 from mersearch.cluster.document import Finding
+from mersearch.cluster.known import known
 from mersearch.cluster.shell import findings as shell_findings
 from mersearch.space.problem import did_you_mean
 
-OPTIONS: Final = frozenset(
-    "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container "
-    "contiguous core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency "
-    "distribution error exclude exclusive export export-file extra-node-info get-user-env gid gpu-bind gpu-freq "
-    "gpus gpus-per-node gpus-per-socket gpus-per-task gres gres-flags hint hold ignore-pbs input job-name "
-    "kill-on-invalid-dep licenses mail-type mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus "
-    "network nice no-kill no-requeue nodefile nodelist nodes ntasks ntasks-per-core ntasks-per-gpu "
-    "ntasks-per-node ntasks-per-socket open-mode output overcommit oversubscribe parsable partition power prefer "
-    "priority profile propagate qos quiet reboot requeue reservation signal sockets-per-node spread-job switches "
-    "test-only thread-spec threads-per-core time time-min tmp tres-per-task uid use-min-nodes verbose wait "
-    "wait-all-nodes wckey wrap".split()
-)
-"""Long options of sbatch (its manual page, Slurm 22.05 and newer)."""
 SHORT: Final = {
-    **{"A": "account", "B": "extra-node-info", "C": "constraint", "D": "chdir", "F": "nodefile", "G": "gpus"},
-    **{"H": "hold", "J": "job-name", "L": "licenses", "M": "clusters", "N": "nodes", "O": "overcommit"},
-    **{"Q": "quiet", "S": "core-spec", "W": "wait", "a": "array", "b": "begin", "c": "cpus-per-task"},
-    **{"d": "dependency", "e": "error", "i": "input", "k": "no-kill", "m": "distribution", "n": "ntasks"},
-    **{"o": "output", "p": "partition", "q": "qos", "s": "oversubscribe", "t": "time", "v": "verbose"},
-    **{"w": "nodelist", "x": "exclude"},
+    "A": "account",
+    "B": "extra-node-info",
+    "C": "constraint",
+    "D": "chdir",
+    "F": "nodefile",
+    "G": "gpus",
+    "H": "hold",
+    "J": "job-name",
+    "L": "licenses",
+    "M": "clusters",
+    "N": "nodes",
+    "O": "overcommit",
+    "Q": "quiet",
+    "S": "core-spec",
+    "W": "wait",
+    "a": "array",
+    "b": "begin",
+    "c": "cpus-per-task",
+    "d": "dependency",
+    "e": "error",
+    "i": "input",
+    "k": "no-kill",
+    "m": "distribution",
+    "n": "ntasks",
+    "o": "output",
+    "p": "partition",
+    "q": "qos",
+    "s": "oversubscribe",
+    "t": "time",
+    "v": "verbose",
+    "w": "nodelist",
+    "x": "exclude",
 }
 _TIME: Final = re.compile(r"(\d+-)?\d+(:\d{1,2}){0,2}")
 _SIGNAL: Final = re.compile(r"(?P<to>[BR]:|BR:|RB:)?(?:SIG)?(?P<name>[A-Z]+\d?|\d+)(?:@(?P<seconds>\d+))?")
@@ -50,10 +64,10 @@ def findings(text: str) -> Iterator[Finding]:
     """Everything that is wrong with a file for sbatch."""
     headers, wrong = _headers(text)
     yield from wrong
-    known = {header.name: header for header in headers}
-    yield from _time(known)
-    yield from _requeue(known, text)
-    if "nodes" in known and known["nodes"].value.split("-")[-1] != "1":
+    given = {header.name: header for header in headers}
+    yield from _time(given)
+    yield from _requeue(given, text)
+    if "nodes" in given and given["nodes"].value.split("-")[-1] != "1":
         yield from _ports(text)
     yield from shell_findings(text)
 
@@ -73,8 +87,8 @@ def _headers(text: str) -> tuple[list[Header], list[Finding]]:
         for option in shlex.split(line.removeprefix("#SBATCH"), comments=True):
             header = _header(number, option)
             headers.append(header)
-            if header.name not in OPTIONS:
-                fix = did_you_mean(header.name, OPTIONS).partition("? ")
+            if header.name not in known("sbatch"):
+                fix = did_you_mean(header.name, known("sbatch")).partition("? ")
                 hint = f"{fix[0]}?" if fix[1] else "man sbatch lists them"
                 wrong.append(Finding(number, f"sbatch has no option --{header.name}", option, hint))
     return headers, wrong
@@ -87,8 +101,8 @@ def _header(line: int, option: str) -> Header:
     return Header(line, SHORT.get(option[1:2], option), option[2:])
 
 
-def _time(known: dict[str, Header]) -> Iterator[Finding]:
-    time = known.get("time")
+def _time(given: dict[str, Header]) -> Iterator[Finding]:
+    time = given.get("time")
     if time is None:
         rule = "without --time the partition's limit holds, and the queue plans with it"
         yield Finding(1, rule, fix="#SBATCH --time=24:00:00", note=True)
@@ -97,8 +111,8 @@ def _time(known: dict[str, Header]) -> Iterator[Finding]:
         yield Finding(time.line, "--time is a time of Slurm", time.value, fix)
 
 
-def _requeue(known: dict[str, Header], text: str) -> Iterator[Finding]:
-    requeue, signal = known.get("requeue"), known.get("signal")
+def _requeue(given: dict[str, Header], text: str) -> Iterator[Finding]:
+    requeue, signal = given.get("requeue"), given.get("signal")
     if requeue is None:
         received, fix = "no --requeue", "#SBATCH --requeue"
         line = signal.line if signal else 1
@@ -117,13 +131,17 @@ def _requeue(known: dict[str, Header], text: str) -> Iterator[Finding]:
         yield Finding(signal.line, rule, signal.value, f"--signal=B:{signal.value}")
     if not re.search(rf"^\s*trap\s.*\b(?:SIG)?{found['name']}\b", text, re.MULTILINE):
         rule = f"the script has a trap for {found['name']}"
-        yield Finding(signal.line, rule, "none", "see the shipped file: the search ends, the job queues again")
+        yield Finding(
+            signal.line, rule, "none", "see the shipped file: the search ends, the job queues again"
+        )
     if int(found["seconds"]) < 120:
         rule = "Slurm counts by the minute: the signal comes two minutes before the end, or earlier"
         yield Finding(signal.line, rule, f"@{found['seconds']}", "--signal=B:USR1@180")
     if "scontrol requeue" not in text:
-        yield Finding(signal.line, "the script queues itself again", "no scontrol requeue", "see the shipped file")
-    mode = known.get("open-mode")
+        yield Finding(
+            signal.line, "the script queues itself again", "no scontrol requeue", "see the shipped file"
+        )
+    mode = given.get("open-mode")
     if mode is None or mode.value != "append":
         rule = "a job that queues again appends to its log"
         line = mode.line if mode else signal.line
