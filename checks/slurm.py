@@ -42,8 +42,8 @@ PACKAGES = {
 }
 NODES = {"mersearch-n1": "10.77.0.1", "mersearch-n2": "10.77.0.2"}
 BRIDGE, OUTSIDE = "mersearch-br", "10.77.0.254"
-TRIALS = {"nodes": 4, "again": 13}
-SEARCH = ("tiny.yaml", "algorithm.mask.steps=500", "preprocess.cache=cache")
+TRIALS = {"nodes": 3, "again": 13}
+SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
 PATIENCE = 900.0

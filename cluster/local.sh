@@ -10,6 +10,8 @@ folder=$(umask 077 && mktemp -d /tmp/mersearch-head-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$folder/token")
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$folder/token" RAY_USAGE_STATS_ENABLED=0
+# Ray would start its workers 15 steps below everything else on the machine, where they would hardly run.
+export RAY_worker_niceness=${RAY_worker_niceness:-0}
 address=$(hostname -I 2>/dev/null | awk '{ print $1 }')
 cat <<TEXT
 In the shell of a search (or of a machine that joins, with a copy of the token file):

@@ -23,6 +23,8 @@ rm -rf "$job" && mkdir "$job"
 head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$job/token"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$job/token RAY_USAGE_STATS_ENABLED=0
 export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0
+# Ray would start its workers 15 steps below other jobs of the node, where they would hardly run.
+export RAY_worker_niceness=${RAY_worker_niceness:-0}
 # Ports of this job: jobs that share a node do not meet.
 port=$((20000 + SLURM_JOB_ID % 4000 * 10))
 nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")

@@ -20,7 +20,7 @@ def _option(text: str) -> typer.models.OptionInfo:
     return option
 
 
-@app.command(epilog="Example: mersearch cluster render aws --gpus 1 --max-workers 4 --hours 12 -o aws.yaml")
+@app.command(epilog="Example: mersearch cluster render aws --max-workers 4 --hours 12")
 def render(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=KINDS)],
     search: Annotated[str | None, _option("SPACE and KEY=VALUE, as launch takes them.")] = None,
