@@ -88,7 +88,7 @@ DOORS = {
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
     "jsonschema": ("mersearch.cluster",),
-    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
+    "typer": ("mersearch.cli",),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)

@@ -7,11 +7,6 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    help="Files that start Ray elsewhere: fill one in, check one.",
-    epilog="Example: mersearch cluster render slurm --gpus 1",
-    no_args_is_help=True,
-)
 KINDS = "local, aws, gcp, rayjob, raycluster, slurm, slurm-nodes, docker, apptainer, wheelhouse."
 
 
@@ -20,7 +15,6 @@ def _option(text: str) -> typer.models.OptionInfo:
     return option
 
 
-@app.command(epilog="Example: mersearch cluster render aws --max-workers 4 --hours 12")
 def render(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=KINDS)],
     search: Annotated[str | None, _option("SPACE and KEY=VALUE, as launch takes them.")] = None,
@@ -90,18 +84,17 @@ def _render(kind: str, given: dict[str, str], output: Path | None) -> None:
     print(f"next: mersearch cluster check {output}")
 
 
-@app.command(epilog="Example: mersearch cluster check cluster/aws.yaml")
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="For ray up, kubectl, sbatch, docker.")],
 ) -> None:
     """Whether a cluster file is right, as far as that shows without a cluster."""
-    from mersearch.cluster.checking import check as examine
+    from mersearch.cluster.checking import check as look_over
     from mersearch.errors import ConfigError, Several, raise_all
 
     errors: list[ConfigError] = []
     for file in files:
         try:
-            kind, notes = examine(file)
+            kind, notes = look_over(file)
         except Several as several:
             errors += several.errors  # type: ignore[arg-type]
         except ConfigError as error:
