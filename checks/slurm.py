@@ -46,7 +46,8 @@ TRIALS = {"nodes": 3, "again": 13}
 SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
-PATIENCE = 900.0
+PATIENCE = 1200.0
+OVER = "COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY|DEADLINE|BOOT_FAIL|PREEMPTED"
 
 
 def main() -> int:
@@ -255,11 +256,7 @@ def wait(job: str) -> str:
         shown = shell("scontrol", "show", "job", job)
         return " ".join(re.findall(r"(?:JobState|Restarts|ExitCode)=\S+", shown))
 
-    until(
-        lambda: re.search(r"JobState=(?!PENDING|RUNNING|COMPLETING|REQUEUED|CONFIGURING)", state()),
-        PATIENCE,
-        job,
-    )
+    until(lambda: re.search(f"JobState=({OVER})", state()), PATIENCE, f"job {job} ends")
     return state()
 
 
