@@ -21,7 +21,10 @@ scratch=$(mktemp -d "/tmp/ms-$SLURM_JOB_ID-XXXX")
 export TMPDIR=$scratch
 requeue=no driver=
 # Ends what this script started, by its process id; Ray's own processes end with the search.
-finish() { [ -z "$driver" ] || kill -TERM "$driver" 2>/dev/null && wait "$driver"; rm -rf "$scratch"; }
+finish() {
+  [ -z "$driver" ] || { kill -TERM "$driver" 2>/dev/null; wait "$driver"; }
+  rm -rf "$scratch"
+}
 trap finish EXIT
 trap 'requeue=yes; kill -TERM "$driver" 2>/dev/null' USR1
 trap 'kill -TERM "$driver" 2>/dev/null' TERM

@@ -125,7 +125,7 @@ def _token(document: Document, at: Path) -> Iterator[Finding]:
     secret = isinstance(by_hand.get("RAY_AUTH_TOKEN", {}).get("valueFrom"), dict)
     if mode != "token" and not (secret and by_hand.get("RAY_AUTH_MODE", {}).get("value") == "token"):
         line = document.line(*at, "authOptions", "mode")
-        fix = "authOptions: {mode: token} (KubeRay 1.5.1 or newer)"
+        fix = "authOptions: {mode: token} (KubeRay 1.7 or newer)"
         yield Finding(line, "every Ray is started with a token", f"authOptions.mode: {mode}", fix)
 
 
@@ -185,9 +185,18 @@ def _spot(document: Document, at: Path, groups: list[Path]) -> Iterator[Finding]
         line = document.line(*at, "headGroupSpec", "template", "spec", "nodeSelector")
         fix = "run the head on demand: every loss of it is a retry"
         yield Finding(line, "the head is on no spot machine", "nodeSelector", fix)
+    steady = max(
+        (document.get(*group, "priority", default=0) for group in groups if not spot(group)), default=0
+    )
+    for group in groups:
+        if spot(group) and len(groups) > 1 and document.get(*group, "priority", default=0) <= steady:
+            line = document.line(*group, "priority")
+            received = f"priority: {document.get(*group, 'priority')}"
+            fix = f"priority: {steady + 10}"
+            yield Finding(line, "spot workers come before those on demand", received, fix)
     used = [group for group in groups if document.get(*group, "maxReplicas") != 0]
     if used and all(spot(group) for group in used):
-        fix = "add a group of the same resources without the label, after this one"
+        fix = "add a group of the same resources without the label, of a lower priority"
         name = str(document.get(*used[0], "groupName"))
         yield Finding(document.line(*used[0]), "spot workers have a fall-back", f"{name} alone", fix)
 

@@ -191,6 +191,9 @@ MISTAKES = {
     "45 other versions in the image": Mistake(
         "apptainer", " -c /wheelhouse/constraints.txt", "", "constraints.txt", "pip install"
     ),
+    "46 spot that does not come first": Mistake(
+        "rayjob", "priority: 10", "priority: 0", "come before those on demand"
+    ),
 }
 
 

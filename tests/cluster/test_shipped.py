@@ -105,6 +105,7 @@ def test_the_autoscaler_reads_the_bounds_of_a_kubernetes_file(kind: str) -> None
         "gpu-spot": (2, 2),
         "gpu-on-demand": (6, 2),
     }
+    assert types["gpu-spot"]["priority"] > types["gpu-on-demand"]["priority"]
     assert config["idle_timeout_minutes"] == 3
 
 

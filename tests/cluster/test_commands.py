@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mersearch.cli import app
+from mersearch.cluster.kinds import shipped
+from mersearch.cluster.rendering import render
+from mersearch.errors import ConfigError, Several
+
+
+def said(*arguments: str, typed: str = "") -> str:
+    """What a command prints."""
+    done = CliRunner().invoke(app, ["cluster", *arguments], input=typed, catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_render_prints_the_file_and_nothing_else() -> None:
+    assert said("render", "slurm", "--gpus", "2") == render("slurm", {"gpus": "2"})
+
+
+def test_render_writes_a_file_that_can_be_started_and_says_what_it_costs(tmp_path: Path) -> None:
+    file = tmp_path / "search.sh"
+    shown = said("render", "slurm", "--hours", "3", "-o", str(file))
+    assert file.read_text() == render("slurm", {"hours": "3"})
+    assert os.access(file, os.X_OK)
+    assert f"{3 * 1} GPU-hours per pass" in shown
+
+
+def test_ask_asks_what_was_not_given(tmp_path: Path) -> None:
+    file = tmp_path / "search.sh"
+    typed = "\n2\n" + 10 * "\n"
+    shown = said("render", "slurm", "--hours", "3", "--ask", "-o", str(file), typed=typed)
+    assert "Cards of each worker" in shown
+    assert file.read_text() == render("slurm", {"gpus": "2", "hours": "3"})
+
+
+def test_check_names_the_line_of_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "job.sh"
+    text = shipped("slurm").replace("--requeue", "--requeu").replace("append", "truncate")
+    file.write_text(text)
+    lines = text.splitlines()
+    first, second = (lines.index(f"#SBATCH --{header}") + 1 for header in ("requeu", "open-mode=truncate"))
+    with pytest.raises(
+        Several, match=rf"(?s)job.sh:{first}: sbatch has no option --requeu.*job.sh:{second}: a job"
+    ):
+        CliRunner().invoke(app, ["cluster", "check", str(file)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a: [1\n", r"bad:2:1: this is not valid YAML"),
+        ("a: 1\n", "none of the files that start Ray"),
+        ("", "none of the files that start Ray"),
+        ("apiVersion: v1\nkind: Pod\n", "this kind of object is not known here"),
+        ("- 1\n", "none of the files that start Ray"),
+    ],
+)
+def test_a_file_of_no_known_kind_is_said_to_be_one(tmp_path: Path, text: str, match: str) -> None:
+    file = tmp_path / "bad"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=match):
+        CliRunner().invoke(app, ["cluster", "check", str(file)], catch_exceptions=False)
+
+
+def test_a_file_that_is_not_there_is_no_bug(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        CliRunner().invoke(app, ["cluster", "check", str(tmp_path / "no")], catch_exceptions=False)
