@@ -35,7 +35,8 @@ driver=$!
 wait "$driver"; code=$?
 while kill -0 "$driver" 2>/dev/null; do wait "$driver"; code=$?; done
 driver=
-if [ "$requeue" = yes ] && [ "$code" = 3 ]; then
+# 3: stopped with everything kept; 128 and more: ended by the signal before the search had begun.
+if [ "$requeue" = yes ] && { [ "$code" = 3 ] || [ "$code" -ge 128 ]; }; then
   echo "$(date -u '+%F %T') the time limit is near: job $SLURM_JOB_ID goes back into the queue"
   rm -rf "$scratch"
   scontrol requeue "$SLURM_JOB_ID"
