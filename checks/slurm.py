@@ -42,7 +42,7 @@ PACKAGES = {
 }
 NODES = {"mersearch-n1": "10.77.0.1", "mersearch-n2": "10.77.0.2"}
 BRIDGE, OUTSIDE = "mersearch-br", "10.77.0.254"
-TRIALS = {"nodes": 3, "again": 13}
+TRIALS = {"nodes": 3, "again": 10}
 SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
@@ -150,7 +150,7 @@ SlurmctldHost={os.uname().nodename}({OUTSIDE})
 SlurmctldPort=16817
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder / "munge" / "socket"}
+AuthInfo=socket={folder / "munge" / "socket"},cred_expire=60
 CredType=cred/munge
 StateSaveLocation={folder / "state"}
 SlurmdSpoolDir={folder / "spool"}/%n
