@@ -24,7 +24,7 @@ def dockerfile(text: str) -> Iterator[Finding]:
             yield Finding(number, "a Dockerfile has no such instruction", word, "see the shipped file")
         continued = line.endswith("\\") or (continued and line.startswith("#"))
         if line.startswith("FROM "):
-            yield from _base(line.split()[1], number)
+            yield from _base(line.partition(" ")[2].strip().partition(" ")[0], number)
         if line.startswith("EXPOSE"):
             yield Finding(
                 number, "the image offers no port", line, "leave it out: Ray's ports are no service"
@@ -44,7 +44,7 @@ def definition(text: str) -> Iterator[Finding]:
             yield Finding(number, "an Apptainer definition has no such section", line, "see the shipped file")
         if line.startswith("From:"):
             first = number
-            yield from _base(line.split()[1], number)
+            yield from _base(line.partition(" ")[2].strip().partition(" ")[0], number)
     yield from _installed(text, first)
 
 

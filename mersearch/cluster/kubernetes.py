@@ -120,10 +120,9 @@ def _variables(document: Document, *path: str | int) -> Mapping[str, Any]:
 
 def _token(document: Document, at: Path) -> Iterator[Finding]:
     mode = document.get(*at, "authOptions", "mode")
-    own = document.get(*at, "headGroupSpec", "template", "spec", "containers", 0, "env")
-    by_hand = {one.get("name"): one for one in own or [] if isinstance(one, dict)}
-    secret = isinstance(by_hand.get("RAY_AUTH_TOKEN", {}).get("valueFrom"), dict)
-    if mode != "token" and not (secret and by_hand.get("RAY_AUTH_MODE", {}).get("value") == "token"):
+    by_hand = _variables(document, *at, "headGroupSpec", "template", "spec", "containers", 0, "env")
+    secret = isinstance(by_hand.get("RAY_AUTH_TOKEN"), dict)
+    if mode != "token" and not (secret and by_hand.get("RAY_AUTH_MODE") == "token"):
         line = document.line(*at, "authOptions", "mode")
         fix = "authOptions: {mode: token} (KubeRay 1.7 or newer)"
         yield Finding(line, "every Ray is started with a token", f"authOptions.mode: {mode}", fix)
@@ -176,6 +175,11 @@ def _bounds(document: Document, group: Path) -> Iterator[Finding]:
         yield Finding(line, "maxReplicas is not below minReplicas", received, f"maxReplicas: {low} or more")
 
 
+def _priority(document: Document, group: Path) -> int:
+    found = document.get(*group, "priority")
+    return found if isinstance(found, int) else 0
+
+
 def _spot(document: Document, at: Path, groups: list[Path]) -> Iterator[Finding]:
     def spot(group: Path) -> bool:
         labels = document.get(*group, "template", "spec", "nodeSelector", default={})
@@ -189,7 +193,7 @@ def _spot(document: Document, at: Path, groups: list[Path]) -> Iterator[Finding]
         (document.get(*group, "priority", default=0) for group in groups if not spot(group)), default=0
     )
     for group in groups:
-        if spot(group) and len(groups) > 1 and document.get(*group, "priority", default=0) <= steady:
+        if spot(group) and len(groups) > 1 and _priority(document, group) <= steady:
             line = document.line(*group, "priority")
             received = f"priority: {document.get(*group, 'priority')}"
             fix = f"priority: {steady + 10}"

@@ -46,16 +46,17 @@ def _types(document: Document) -> dict[str, Any]:
 def _node_types(document: Document) -> Iterator[Finding]:
     provider, types = str(document.get("provider", "type")), _types(document)
     head = document.get("head_node_type")
-    if types and head not in types:
+    if types and str(head) not in types:
         line = document.line("head_node_type")
         yield Finding(
             line, "head_node_type names a node type", str(head), did_you_mean(str(head), types, "node types")
         )
     for name in types:
         at = ("available_node_types", name)
-        config = document.get(*at, "node_config", default={})
-        valid = known(provider) if provider in CLOUDS else frozenset(config)
-        for key in config if isinstance(config, dict) else ():
+        config = document.get(*at, "node_config")
+        keys = list(config) if isinstance(config, dict) else []
+        valid = known(provider) if provider in CLOUDS else frozenset(keys)
+        for key in keys:
             if key not in valid:
                 fix = did_you_mean(key, valid)
                 yield Finding(document.line(*at, "node_config", key), f"a machine has no key {key}", key, fix)
@@ -96,6 +97,10 @@ def _bounds(document: Document) -> Iterator[Finding]:
         yield Finding(document.line("max_workers"), "max_workers is not below min_workers", received, fix)
 
 
+def _number(value: Any, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
 def is_spot(config: Any) -> bool:
     """Whether a machine is one that the cloud may take back."""
     scheduling = config.get("scheduling") if isinstance(config, dict) else None
@@ -110,22 +115,22 @@ def is_spot(config: Any) -> bool:
 
 def _spot(document: Document) -> Iterator[Finding]:
     types, head = _types(document), document.get("head_node_type")
-    most = document.get("max_workers", default=0)
+    most = _number(document.get("max_workers"), 0)
     spot = [name for name, node in types.items() if is_spot(node.get("node_config"))]
     steady = [
         name
         for name, node in types.items()
-        if name not in spot and name != head and node.get("max_workers", most) != 0
+        if name not in spot and name != head and _number(node.get("max_workers"), most) != 0
     ]
     for name in spot:
         line = document.line("available_node_types", name)
         if name == head:
             fix = "run the head on demand: every loss of it ends the search"
             yield Finding(line, "the head is no spot machine", name, fix)
-        elif not steady and types[name].get("max_workers", most) != 0:
+        elif not steady and _number(types[name].get("max_workers"), most) != 0:
             fix = "add a node type of the same resources on demand, with a lower priority"
             yield Finding(line, "spot workers have a fall-back", f"{name} alone", fix)
-        elif types[name].get("max_workers", most) >= most > 0:
+        elif _number(types[name].get("max_workers"), most) >= most > 0:
             rule = "Ray 2.60 does not fall back where a spot request is refused"
             fix = f"max_workers: {most - 1} keeps a worker on demand"
             yield Finding(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -78,11 +77,3 @@ def command_findings(command: str, line: int, environment: Mapping[str, str]) ->
         yield Finding(line, "the dashboard stays on loopback", f"--dashboard-host {host[1]}", fix)
     if "--ray-debugger-external" in options:
         yield Finding(line, "no debugger listens to the network", "--ray-debugger-external", "leave it out")
-
-
-def words(text: str) -> list[str]:
-    """The words of a shell text; none where it has an open quote."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return []

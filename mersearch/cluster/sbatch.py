@@ -84,7 +84,9 @@ def _headers(text: str) -> tuple[list[Header], list[Finding]]:
         if over:
             rule = f"Slurm ignores #SBATCH after the first command, in line {over}"
             wrong.append(Finding(number, rule, line[:60], "move it up"))
-        for option in shlex.split(line.removeprefix("#SBATCH"), comments=True):
+        if line.count("'") % 2 or line.count('"') % 2:
+            wrong.append(Finding(number, "every quote is closed", line[:60], "close it"))
+        for option in _options(line):
             header = _header(number, option)
             headers.append(header)
             if header.name not in known("sbatch"):
@@ -92,6 +94,13 @@ def _headers(text: str) -> tuple[list[Header], list[Finding]]:
                 hint = f"{fix[0]}?" if fix[1] else "man sbatch lists them"
                 wrong.append(Finding(number, f"sbatch has no option --{header.name}", option, hint))
     return headers, wrong
+
+
+def _options(line: str) -> list[str]:
+    try:
+        return shlex.split(line.removeprefix("#SBATCH"), comments=True)
+    except ValueError:  # an open quote
+        return line.split()[1:]
 
 
 def _header(line: int, option: str) -> Header:

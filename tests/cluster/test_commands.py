@@ -71,3 +71,28 @@ def test_a_file_of_no_known_kind_is_said_to_be_one(tmp_path: Path, text: str, ma
 def test_a_file_that_is_not_there_is_no_bug(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         CliRunner().invoke(app, ["cluster", "check", str(tmp_path / "no")], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("aws", "head_node_type: head", "head_node_type: [head]"),
+        ("aws", "max_workers: 3", "max_workers: three"),
+        ("gcp", "file_mounts:", "file_mounts: 7\nrsync_filter:"),
+        ("gcp", "run_options:", "run_options: 7\n  worker_run_options:"),
+        ("rayjob", "priority: 10", "priority: high"),
+        ("rayjob", "containers:", "containers: 7\n      initContainers:"),
+        ("raycluster", "workerGroupSpecs:", "workerGroupSpecs: none\n  x:"),
+        ("slurm", "#SBATCH --nodes=1", "#SBATCH --nodes='1"),
+        ("docker", "FROM python:3.11-slim-bookworm", "FROM "),
+    ],
+)
+def test_a_value_of_another_kind_is_a_fault_and_no_bug(
+    kind: str, good: str, bad: str, tmp_path: Path
+) -> None:
+    text = shipped(kind)
+    assert good in text
+    file = tmp_path / "file"
+    file.write_text(text.replace(good, bad, 1))
+    with pytest.raises((ConfigError, Several), match=r"file:\d+: "):
+        CliRunner().invoke(app, ["cluster", "check", str(file)], catch_exceptions=False)
