@@ -305,7 +305,8 @@ def report() -> str:
         f"{WIDTH}×{HEIGHT} pixels, {SETTINGS.frames} of {LENGTH} frames per clip, flow on {SETTINGS.flow_size}×"
         f"{SETTINGS.flow_size}, faces searched. Medians over repeats; ratios within a repeat, above 1 = faster than "
         f"the plain loop. Targets: at least {RATIO} per core, peak below {MEMORY} MiB. Load is that of the machine "
-        f"at the end, ours included: where it is above the workers, time on the clock says little, processor time does."
+        "at the end, ours included: where it is above the workers, time on the clock says little, processor time "
+        "does."
     )
     worst = max(line["apart"] for line in lines)
     rows = [_row([line for line in lines if (line["clips"], line["workers"]) == group]) for group in groups]
