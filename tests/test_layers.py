@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.interrupts",
         "mersearch.nesting",
         "mersearch.seeds",
+        "mersearch.similar",
         "mersearch.stateless",
         "mersearch.space",
         "mersearch.student",
