@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import optuna
 from contenders import METRIC, Bergman, Pruner, StockRay
-from efficiency_report import write_report
+from efficiency_report import MOST, write_report
 from remembered import Remembered
 
 from mersearch import seeds
@@ -53,8 +53,6 @@ LINES = RESULTS / "search_efficiency.jsonl"
 FIRST_SEED = 1000
 TRIALS = 100
 """Trials of a search, for the folds spent and the pick."""
-MOST = 400
-"""Trials at which a search ends that has not spent its budget."""
 BUDGETS = (3, 5, 7.5, 10, 15, 20, 25, 30)
 """Full LOSO evaluations at which the true score of the pick is taken."""
 
@@ -230,7 +228,7 @@ def main() -> None:
     if chosen.what == "run":
         run(chosen.sampler, chosen.layouts, chosen.workers, chosen.contenders, chosen.seeds)
     else:
-        write_report(LINES, RESULTS, BUDGETS)
+        write_report(LINES, RESULTS)
 
 
 if __name__ == "__main__":
