@@ -16,10 +16,11 @@ from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
 from mersearch.training.fused import fit_together
+from mersearch.training.processes import Pool, train_in_processes
 from mersearch.training.record import OnFailure
 from mersearch.training.results import FoldResult, OnFold, Reports, predicted, train_fold
 
-BACKENDS = ("loop", "fused")
+BACKENDS = ("loop", "fused", "processes")
 _EVERYONE = "(all subjects)"
 
 
@@ -33,6 +34,7 @@ def train_chunk(
     dtype: torch.dtype = torch.float32,
     on_fold: OnFold | None = None,
     on_failure: OnFailure | None = None,
+    pool: Pool | None = None,
 ) -> list[FoldResult]:
     """Train and predict every fold.
 
@@ -45,10 +47,12 @@ def train_chunk(
         data: clips on the device.
         folds: folds of that data.
         seed: seed of the run.
-        backend: `loop`, one fold after another; `fused`, all as one program.
+        backend: `loop`, one fold after another; `fused`, all as one program; `processes`, several at once, each as in
+            the loop with one thread.
         dtype: floating-point type of parameters and batches.
-        on_fold: called after each fold.
+        on_fold: called after each fold; with `processes`, in the order in which they end.
         on_failure: told of every fold that fails while the others go on; without it the first failure is raised.
+        pool: the processes of `processes`, with this data; without it, some are started for this chunk.
 
     Returns:
         The results in the order of `folds`, without those that failed.
@@ -63,8 +67,11 @@ def train_chunk(
     _require(algorithm, data)
     for fold in folds:
         _require_own(fold, data)
+    reports = Reports(on_fold, on_failure)
+    if backend == "processes":
+        return train_in_processes(algorithm, data, folds, seed, dtype, reports, pool)
     train = _fused if backend == "fused" else _loop
-    return train(algorithm, data, folds, seed, dtype, Reports(on_fold, on_failure))
+    return train(algorithm, data, folds, seed, dtype, reports)
 
 
 def _loop(
@@ -73,9 +80,9 @@ def _loop(
     folds: Sequence[Fold],
     seed: int,
     dtype: torch.dtype,
-    report: Reports,
+    reports: Reports,
 ) -> list[FoldResult]:
-    return report.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
+    return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
 
 
 def _fused(
@@ -84,13 +91,13 @@ def _fused(
     folds: Sequence[Fold],
     seed: int,
     dtype: torch.dtype,
-    report: Reports,
+    reports: Reports,
 ) -> list[FoldResult]:
     start = time.perf_counter()
     splits = [Split.of(fold) for fold in folds]
-    fitted = fit_together(algorithm, data, splits, seed, dtype, report.on_failure)
+    fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure)
     share = (time.perf_counter() - start) / max(1, len(folds))
-    return report.collect(
+    return reports.collect(
         [fold for fold in folds if fold.subject in fitted],
         lambda fold: predicted(algorithm, data, fold, fitted[fold.subject], dtype, share),
     )

@@ -71,9 +71,13 @@ class Reports:
                 self.on_failure(fold.subject, failure)
             else:
                 results.append(result)
-                if self.on_fold is not None:
-                    self.on_fold(result)
+                self.done(result)
         return results
+
+    def done(self, result: FoldResult) -> None:
+        """Tell of a fold that is trained and predicted."""
+        if self.on_fold is not None:
+            self.on_fold(result)
 
 
 def train_fold(
