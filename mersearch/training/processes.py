@@ -178,10 +178,10 @@ class Pool:
 
     def _work(
         self, packed: bytes, folds: Sequence[Fold], reports: Reports
-    ) -> tuple[dict[str, FoldResult], dict[str, TrialFailure]]:
+    ) -> tuple[dict[str, FoldResult], dict[str, Exception]]:
         """Hand out folds; what came of them. After a failure that nobody takes, no further fold is begun."""
         left, found = deque(folds), dict[str, FoldResult]()
-        failures: dict[str, TrialFailure] = {}
+        failures: dict[str, Exception] = {}
         busy: dict[Connection, _Process] = {}
         for process in self._running[: len(folds)]:
             process.send(("algorithm", packed))
@@ -190,17 +190,16 @@ class Pool:
             for line in wait(list(busy)):
                 process = busy.pop(cast("Connection", line))
                 kind, content, text = process.receive()
-                subject = _subject(process)
-                if kind == "raised":
-                    content.add_note(f"in process {process.pid}, fold {subject}:\n{text}")
-                    raise content
+                subject = process.fold.subject if process.fold is not None else ""
                 if kind == "done":
                     found[subject] = content
                     reports.done(content)
-                elif reports.on_failure is not None:
+                elif kind == "failed" and reports.on_failure is not None:
                     reports.on_failure(subject, content)
                 else:
                     failures[subject] = content
+                    if kind == "raised":
+                        content.add_note(f"in process {process.pid}, fold {subject}:\n{text}")
                 if not failures:
                     _hand(process, left, busy)
         return found, failures
@@ -233,10 +232,6 @@ def _hand(process: _Process, left: deque[Fold], busy: dict[Connection, _Process]
     if process.fold is not None:
         process.send(("fold", process.fold))
         busy[process.line] = process
-
-
-def _subject(process: _Process) -> str:
-    return process.fold.subject if process.fold is not None else ""
 
 
 def _packed(work: tuple[Any, ...]) -> bytes:

@@ -125,20 +125,22 @@ def test_the_first_fold_that_diverges_fails_the_chunk_and_the_processes_stay(poo
     assert pool.pids == before
 
 
+def test_an_exception_of_the_algorithm_arrives_with_its_traceback(pool: Pool) -> None:
+    before = pool.pids
+    with pytest.raises(RuntimeError, match="a bug of the algorithm") as caught:
+        train_chunk(Spoilt(SETTINGS, "raise"), DEVICE_DATA, FOLDS, seed=3, backend="processes", pool=pool)
+    (note,) = caught.value.__notes__
+    assert f"fold {SPOILT}:\nTraceback" in note
+    assert "in loss" in note
+    assert pool.pids == before
+
+
 def test_a_process_that_dies_is_reported_with_its_fold_and_the_next_chunk_gets_new_ones(pool: Pool) -> None:
     with pytest.raises(TrialFailure, match=rf"ended by signal SIGKILL in fold {SPOILT}\n.*memory"):
         train_chunk(Spoilt(SETTINGS, "die"), DEVICE_DATA, FOLDS, seed=3, backend="processes", pool=pool)
     assert pool.pids == ()
     algorithm = EVERY["toy"](LIFELIKE.shapes)
     assert len(train_chunk(algorithm, DEVICE_DATA, FOLDS[:1], seed=3, backend="processes", pool=pool)) == 1
-
-
-def test_an_exception_of_the_algorithm_arrives_with_its_traceback(pool: Pool) -> None:
-    with pytest.raises(RuntimeError, match="a bug of the algorithm") as caught:
-        train_chunk(Spoilt(SETTINGS, "raise"), DEVICE_DATA, FOLDS, seed=3, backend="processes", pool=pool)
-    (note,) = caught.value.__notes__
-    assert f"fold {SPOILT}:\nTraceback" in note
-    assert "in loss" in note
 
 
 def test_an_algorithm_that_cannot_be_sent_is_refused(pool: Pool) -> None:
