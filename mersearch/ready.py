@@ -77,7 +77,7 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     if choice is None:
         return Ready(study, provenance, fit.remarks)
     remarks = (*fit.remarks, f"folds.batch=auto: {choice.line}")
-    return Ready(study, {**provenance, "folds": choice.facts()}, remarks)
+    return Ready(study, {**provenance, "measured": choice.facts()}, remarks)
 
 
 def settled(config: Config, material: Material, mode: Mode, report: Report) -> Choice | None:

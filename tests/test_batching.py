@@ -148,7 +148,7 @@ def test_what_is_chosen_is_stored_and_part_of_the_numeric_mode(measured: Opened)
     assert (mode["backend"], mode["chunk"], mode["threads"]) == ("processes", 2, 1)
     assert measured.study.mode == mode
     assert measured.run.plan.chunk == 2
-    assert measured.run.provenance["folds"]["backend"] == "processes"
+    assert measured.run.provenance["measured"]["backend"] == "processes"
     assert any(remark.startswith("folds.batch=auto: processes, chunks of 2") for remark in measured.remarks)
 
 
