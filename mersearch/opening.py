@@ -19,7 +19,7 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
-from mersearch.numerics import Mode, difference
+from mersearch.numerics import Mode, difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
 from mersearch.ready import current_mode, make_ready, require_cards, study_of
@@ -87,7 +87,8 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
     path = location(config)
     if is_run(path):
         run = RunDirectory.open(path)
-        return _reopen(run, as_launched(run, config), report, mode or current_mode(config))
+        config = as_launched(run, config)
+        return _reopen(run, config, report, with_folds(mode or current_mode(config), config))
     earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
@@ -112,7 +113,9 @@ def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def as_launched(run: RunDirectory, config: Config) -> Config:
-    """`config` without what the data of the run lack, as the run itself was launched."""
+    """`config` as the run itself was launched: without what its data lack, its measured choices repeated."""
+    if config.folds.batch == "auto":
+        config = dataclasses.replace(config, folds=read_back(run.config, run.path / CONFIG).folds)
     held = run.provenance["data"].get("holds")
     if held is None:
         return config

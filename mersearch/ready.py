@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mersearch.algorithm import Shapes
+from mersearch.batching import Choice, choose
 from mersearch.config.importing import folder_of
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
@@ -19,7 +20,7 @@ from mersearch.data.subset import without
 from mersearch.errors import ConfigError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on
+from mersearch.numerics import Mode, mode_on, with_folds
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
 from mersearch.search.samplers import require_installed
@@ -63,11 +64,47 @@ def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Read
     fit = fitted(config, Holdings.of(material))
     config = fit.config
     require_material(config, shapes_of(config, material), material.macro is not None)
+    choice = settled(config, material, mode, report)
+    if choice is not None:
+        config = choice.applied(config)
+    mode = with_folds(mode, config)
+    require_backend(config, mode)
     prepared = preprocess(config, material, report)
     dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
     study = study_of(config, prepared, plan, mode)
-    return Ready(study, describe(config, material, prepared, mode), fit.remarks)
+    provenance = describe(config, material, prepared, mode)
+    if choice is None:
+        return Ready(study, provenance, fit.remarks)
+    remarks = (*fit.remarks, f"folds.batch=auto: {choice.line}")
+    return Ready(study, {**provenance, "measured": choice.facts()}, remarks)
+
+
+def settled(config: Config, material: Material, mode: Mode, report: Report) -> Choice | None:
+    """The back-end and chunk that are fastest here, where `folds.batch=auto` leaves them open; else None."""
+    if config.folds.batch == "fixed":
+        return None
+    report("measuring the cost of a fold", 0, 0)
+    return choose(config, material, shapes_of(config, material), mode)
+
+
+def require_backend(config: Config, mode: Mode) -> None:
+    """Raise ConfigError where the back-end of the folds cannot train on the device, or would leave cores idle."""
+    folds, cores = config.folds, int(config.trial.cpus)
+    if folds.backend != "processes":
+        return
+    if mode["device"] != "cpu":
+        raise ConfigError(
+            "folds.backend=processes trains on processors",
+            received=f"trials on {mode['device']}",
+            fix="folds.backend=fused or loop on a card; trial.gpus=0 trains on processors",
+        )
+    if folds.chunk < cores:
+        raise ConfigError(
+            "folds.backend=processes trains the folds of a chunk side by side, one per core of the trial",
+            received=f"folds.chunk={folds.chunk}, trial.cpus={config.trial.cpus:g}",
+            fix=f"folds.chunk={cores} or a multiple of it, or folds.batch=auto",
+        )
 
 
 def require_cards(config: Config, mode: Mode) -> None:

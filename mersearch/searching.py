@@ -12,7 +12,7 @@ from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
 from mersearch.durations import seconds
-from mersearch.errors import TimeUp
+from mersearch.errors import ConfigError, TimeUp
 from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
@@ -106,6 +106,12 @@ def place(config: Config, address: str | None) -> Place:
     if address == "local":
         mode = current_mode(config)
         return Place(local_slots(trial.cpus, trial.gpus, concurrency).count, mode)
+    if config.folds.batch == "auto":
+        raise ConfigError(
+            "folds.batch=auto measures on this machine, not on a cluster",
+            received=f"the cluster at {address}",
+            fix="give folds.backend and folds.chunk; a dry run on a machine of the cluster says which are fastest",
+        )
     with cluster(address, cpus=0) as on:
         slots = _slots(config, on)
         return Place(slots.count, workers_mode(config, slots), on.address)
