@@ -69,7 +69,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.spread",
         "mersearch.summary",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
+    (
+        "mersearch.cluster",
+        "mersearch.console",
+        "mersearch.doctor",
+        "mersearch.searching",
+        "mersearch.verification",
+    ),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -83,7 +89,8 @@ DOORS = {
     "pandas": ("mersearch.data",),
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
-    "typer": ("mersearch.cli",),
+    "jsonschema": ("mersearch.cluster",),
+    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)
