@@ -122,8 +122,8 @@ def launch(
 
 def _dry_run(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
+    from mersearch.placing import place
     from mersearch.planning import dry_run
-    from mersearch.searching import place
 
     where = place(config, address)
     with preparing() as report:
@@ -134,14 +134,12 @@ def _dry_run(config: Config, address: str | None) -> None:
 def _search(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.opening import open_run
-    from mersearch.search.address import resolve
-    from mersearch.searching import place, search
+    from mersearch.placing import mode_at
+    from mersearch.searching import search
 
     since = time.monotonic()
     with preparing() as report:
-        if (found := resolve(address)) != "local":
-            report(f"asking a worker of the cluster at {found}", 0, 0)
-        opened = open_run(config, report, place(config, found).mode)
+        opened = open_run(config, report, mode_at(config, address))
     with _resumable(opened.run.path):
         search(opened, address, _say, since=since)
 

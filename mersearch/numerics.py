@@ -49,7 +49,12 @@ def numeric_mode(
 
 def mode_on(config: Config, device: str) -> Mode:
     """The numeric mode in which this process trains a configuration on `cpu` or `cuda`."""
-    return numeric_mode(max(1, int(config.trial.cpus)), config.folds.chunk, config.folds.backend, device)
+    return numeric_mode(threads_of(config), config.folds.chunk, config.folds.backend, device)
+
+
+def threads_of(config: Config) -> int:
+    """Threads of one worker: as many as its cores."""
+    return max(1, int(config.trial.cpus))
 
 
 def apply(mode: Mapping[str, str | int]) -> None:

@@ -1,7 +1,8 @@
 """A cluster on this machine that grows: Ray's real autoscaler, real raylets, and cards that exist only on paper.
 
-Ray's own provider of fake nodes starts a raylet where a cloud would start a machine. Everything runs with a token of
-its own, below a folder with a short path, and ends by process id: every process inherits a variable that no other has.
+Ray's own provider of fake nodes starts a raylet where a cloud would start a machine. Everything runs with a token
+of its own, below a folder with a short path, and ends by process id: every process inherits a variable that no
+other one has.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.commands import ROOT, processes, until
+from mersearch.search.surroundings import short_folder
+from tests.commands import ROOT, Command, processes, until
 
 MARK = "MERSEARCH_TESTED_CLUSTER"
 HEAD = "f" * 51 + "00000"
@@ -57,6 +57,11 @@ class Growing:
     def environment(self) -> dict[str, str]:
         """What a command needs to join."""
         return {**self.authentication, "RAY_ADDRESS": self.address}
+
+    def command(self, folder: Path, *arguments: str) -> Command:
+        """A `mersearch` command on the head, whose workers train on processors although they occupy cards."""
+        program = (sys.executable, "-m", "tests.on_paper")
+        return Command(folder, *arguments, program=program, variables=self.environment)
 
     def launch(self) -> None:
         """Start the head, at first or after it was killed."""
@@ -115,7 +120,9 @@ class Growing:
 
     def kill_node(self, node: str) -> None:
         """`kill -9` of a worker node: its raylet and everything on it."""
-        self._kill({pid for pid in self.alive() if _variable(pid, "RAY_OVERRIDE_NODE_ID_FOR_TESTING") == node})
+        self._kill(
+            {pid for pid in self.alive() if _variable(pid, "RAY_OVERRIDE_NODE_ID_FOR_TESTING") == node}
+        )
 
     def kill_head(self) -> None:
         """`kill -9` of everything that runs on the head: GCS, autoscaler, raylet; the nodes are on their own then."""
@@ -145,15 +152,14 @@ class Growing:
 @contextmanager
 def growing(workers: int = 3, idle: float = 3.0) -> Iterator[Growing]:
     """A cluster that ends with the context."""
-    folder = Path(tempfile.mkdtemp(prefix="mg-", dir="/tmp"))
-    cluster: Growing | None = None
-    try:
-        cluster = Growing(folder, workers, idle)
-        yield cluster
-    finally:
-        if cluster is not None:
-            cluster.end()
-        shutil.rmtree(folder, ignore_errors=True)
+    with short_folder() as folder:
+        cluster: Growing | None = None
+        try:
+            cluster = Growing(folder, workers, idle)
+            yield cluster
+        finally:
+            if cluster is not None:
+                cluster.end()
 
 
 def _config(address: str, workers: int, idle: float) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from mersearch import cli
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
-from mersearch.numerics import mode_on
 from mersearch.opening import extend, open_run, record_turn
-from mersearch.planning import Place, dry_run
+from mersearch.placing import Place
+from mersearch.planning import dry_run
 from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
@@ -234,7 +234,7 @@ def test_status_counts_what_the_logs_hold(
 def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     config = compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"])
-    text = dry_run(config, Place(2, mode_on(config, "cpu")), quiet)
+    text = dry_run(config, Place(2, "cpu"), quiet)
     assert max(map(len, text)) <= 80
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
@@ -246,7 +246,7 @@ def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(
 ) -> None:
     monkeypatch.chdir(place)
     config = compose("one.yaml", ["search.trials=3"])
-    here = Place(2, mode_on(config, "cpu"))
+    here = Place(2, "cpu")
     before = (place / "runs/one/trials.jsonl").read_bytes()
     text = "\n".join(dry_run(config, here, quiet))
     assert max(map(len, text.splitlines())) <= 80
@@ -267,8 +267,7 @@ def test_the_plan_for_a_cluster_names_it_and_says_that_the_time_was_taken_elsewh
 ) -> None:
     monkeypatch.chdir(place)
     config = compose("quintuplet", [*QUICK, "run.name=planned", "trial.gpus=1"])
-    mode = {**mode_on(config, "cpu"), "device": "cuda"}
-    text = " ".join(" ".join(dry_run(config, Place(40, mode, "head:6379"), quiet)).split())
+    text = " ".join(" ".join(dry_run(config, Place(40, "cuda", "head:6379", 1.0), quiet)).split())
     assert "40 trial(s) at once on the cluster at head:6379 (cuda)" in text
     assert "timed on this machine, which is not the cluster" in text
 

@@ -223,6 +223,18 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """How far a Ray cluster that starts machines by itself may grow; a machine of one's own ignores it."""
+
+    max_workers: int | None = field(default=None, metadata={"ge": 1})
+    """Worker machines at the most, as in the file that the cluster was started with; null = it stays as it is."""
+    worker_cpus: float = field(default=1, metadata={"gt": 0})
+    """Cores of one of them."""
+    worker_gpus: float = field(default=0, metadata={"ge": 0})
+    """Cards of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Folds:
     """How the leave-one-subject-out folds of a trial are trained."""
 
@@ -256,6 +268,7 @@ class Config:
     algorithm: AlgorithmConfig
     search: Search
     trial: Trial
+    cluster: Growth
     folds: Folds
     space: Space
     fixed: tuple[str, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from mersearch.errors import ClusterError, Interrupted, Stopped, TimeUp
 from mersearch.search.events import Events
@@ -16,6 +17,8 @@ from mersearch.store.files import new_folder, replace
 
 FAILURES = "failures"
 """Folder of the run with the tracebacks of failed trials."""
+LOOK: Final = 1.0
+"""Seconds between two looks at whether Ray still runs."""
 
 
 class Watcher(Protocol):
@@ -64,6 +67,7 @@ class Bridge:
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
         self._remarked: set[str] = set()
+        self._looked, self._missing = 0.0, ""
 
     def next_trial(self) -> Proposal | None:
         """The next trial to run."""
@@ -129,7 +133,7 @@ class Bridge:
                 raise Stopped(
                     "everything finished is kept", received=name, fix=f"mersearch resume {self._run} goes on"
                 )
-            if name := self._lost():
+            if name := self._gone():
                 raise Interrupted(
                     "Ray ended under the search; everything finished is kept",
                     received=f"its {name} is gone, killed or out of memory",
@@ -141,6 +145,14 @@ class Bridge:
                     fix=f"mersearch resume {self._run} goes on",
                 )
             self._watcher.update(self._progress)
+
+    def _gone(self) -> str:
+        """What of Ray has ended, at two looks in a row."""
+        now = time.monotonic()
+        if now < self._looked + LOOK:
+            return ""
+        self._looked, before, self._missing = now, self._missing, self._lost()
+        return self._missing if before else ""
 
     def _changed(self, trial: int | None = None) -> None:
         self._progress = self._session.progress()
