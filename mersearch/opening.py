@@ -37,6 +37,7 @@ EXTENDABLE = (
     "search.gpu_hours",
     "search.stop_when_flat",
     "cluster",
+    "trial.retries",
 )
 """Keys, or groups of keys, that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")

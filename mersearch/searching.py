@@ -153,7 +153,10 @@ def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, unt
             for remark in _remarks(opened):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
-            run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)
+            retries = config.trial.retries
+            run_search(
+                session, opened.study, on, slots, run=run, metric=metric, watcher=watcher, retries=retries
+            )
 
 
 def _remarks(opened: Opened) -> list[str]:

@@ -212,6 +212,8 @@ class Trial:
     cpus: float = field(default=1, metadata={"gt": 0})
     gpus: float | Literal["auto"] = field(default="auto", metadata={"ge": 0})
     """Cards per trial, a fraction shares one; auto = 1 where there are cards, else 0."""
+    retries: int = field(default=1, metadata={"ge": 0})
+    """How often a chunk is computed again after an exception of the algorithm, until its trial fails."""
 
     def __post_init__(self) -> None:
         if self.gpus != "auto" and self.gpus > 1 and self.gpus != int(self.gpus):

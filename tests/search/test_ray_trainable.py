@@ -18,8 +18,8 @@ from tests.runs import a_plan, train
 PARAMETERS = {"algorithm.lr": 0.01, "algorithm.head": "linear", "algorithm.mask": True}
 
 
-def config(trial: int = 0, done: int = 0, attempt: int = 0) -> dict[str, Any]:
-    return {"trial": trial, "parameters": PARAMETERS, "done": done, "attempt": attempt}
+def config(trial: int = 0, chunk: int = 0, attempt: int = 0) -> dict[str, Any]:
+    return {"trial": trial, "parameters": PARAMETERS, "chunk": chunk, "attempt": attempt, "over": False}
 
 
 def an_actor(job: Any, **start: int) -> TrialActor:
@@ -34,7 +34,7 @@ def reports(actor: TrialActor, count: int) -> list[Report]:
 
 def test_an_actor_walks_the_frozen_order_in_chunks_from_the_fold_it_is_given() -> None:
     plan = a_plan(subjects=7, chunk=3)
-    found = reports(an_actor(Job(plan), done=3), 2)
+    found = reports(an_actor(Job(plan), chunk=1), 2)
     assert [[fold.subject for fold in report.folds] for report in found] == [
         list(plan.subjects[3:6]),
         [plan.subjects[6]],
@@ -47,7 +47,7 @@ def test_an_actor_trains_the_next_trial_without_loading_the_data_again(tmp_path:
     job = Job(a_plan(), log=tmp_path / "log")
     actor = an_actor(job)
     reports(actor, 2)
-    assert actor.reset_config(config(trial=5, done=4))
+    assert actor.reset_config(config(trial=5, chunk=4))
     ((fold,),) = [report.folds for report in reports(actor, 1)]
     assert (fold.trial, fold.subject) == (5, job.plan.subjects[4])
     assert (tmp_path / "log").read_text().count("open") == 1
@@ -64,7 +64,7 @@ def test_the_predictions_of_a_trial_do_not_depend_on_what_the_actor_did_before()
 
 
 def test_only_the_first_chunk_after_a_loss_counts_as_another_attempt() -> None:
-    found = reports(an_actor(Job(a_plan()), done=2, attempt=1), 2)
+    found = reports(an_actor(Job(a_plan()), chunk=2, attempt=1), 2)
     assert [report.folds[0].attempt for report in found] == [1, 0]
 
 
