@@ -29,6 +29,7 @@ from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
+from mersearch.store.lease import require_idle
 
 EXTENDABLE = (
     "search.trials",
@@ -163,6 +164,7 @@ def _reopen(run: RunDirectory, config: Config, report: Report, asked: AskedMode)
     keys = [key for key, _, _ in changed]
     prepared = _prepared(run, config, report, moved=any(_among(key, DATA_PLACES) for key in keys))
     if callable(asked) and not _over(run, config):
+        require_idle(run.path)
         report(waiting(config, len(run.plan)), 0, 0)
     mode = _last(run)["mode"] if callable(asked) and _over(run, config) else known(asked)
     require_cards(config, mode)
