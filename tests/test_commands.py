@@ -13,7 +13,7 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from mersearch import cli
+from mersearch import cli, evaluation
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
@@ -70,6 +70,21 @@ def test_evaluate_predicts_every_clip_once(place: Path) -> None:
     assert [fold.subject for fold in folds] == list(run.plan.subjects)
     clips = [clip for fold in folds for clip in fold.clips]
     assert len(set(clips)) == len(clips) == int(np.sum(run.plan.counts))
+
+
+@pytest.mark.ray
+def test_an_evaluation_that_takes_long_spreads_over_workers_with_the_same_predictions(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(evaluation, "WORTH", 1e-9)
+    spread = ("run.name=spread", "search.concurrency=2", "trial.gpus=0")
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", *spread) == 0
+    alone, shared = (RunDirectory.open(place / "runs" / name).read() for name in ("one", "spread"))
+    assert [fold.logits.tobytes() for fold in shared.folds(0)] == [
+        fold.logits.tobytes() for fold in alone.folds(0)
+    ]
+    assert shared.duplicates == 0
 
 
 def test_evaluate_again_trains_nothing(

@@ -36,7 +36,6 @@ from mersearch.opening import Opened, open_run
 from mersearch.preparation import read
 from mersearch.store import RunDirectory, progress
 from tests.jobs import Notebook
-from tests.jobs import Notebook
 from tests.tiny import BASE
 
 SMALL = ["preprocess.frames=2", "preprocess.size=8", "preprocess.flow_size=16", "trial.gpus=0"]
