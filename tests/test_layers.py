@@ -53,7 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.provenance",
     ),
     ("mersearch.ready",),
-    ("mersearch.opening", "mersearch.simulation"),
+    ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.comparison",

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from mersearch.errors import ClusterError, Interrupted, Stopped, TimeUp
 from mersearch.search.events import Events
+from mersearch.search.packing import larger
 from mersearch.search.pieces import Piece, Pieces
 from mersearch.search.session import Session
 from mersearch.search.worker import Report
@@ -53,6 +54,7 @@ class Bridge:
         interrupted: name of the signal that arrived, empty while none has.
         lost: name of the part of Ray that has ended, empty while none has.
         retries: how often a chunk is computed again after an exception of the algorithm.
+        gpus: cards that a trial occupies, as long as they suffice.
     """
 
     def __init__(
@@ -63,11 +65,14 @@ class Bridge:
         watcher: Watcher,
         interrupted: Callable[[], str],
         lost: Callable[[], str] = str,
+        *,
         retries: int = 0,
+        gpus: float = 0.0,
     ) -> None:
         self._session, self._run, self._events = session, run, events
         self._watcher, self._interrupted, self._lost = watcher, interrupted, lost
         self._pieces, self._retries = Pieces(session), retries
+        self._gpus, self._rooms = gpus, dict[int, float]()
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
         self._remarked: set[str] = set()
@@ -108,6 +113,9 @@ class Bridge:
         What a configuration itself is to blame for, as numbers that are not finite, would only happen again.
         """
         self._pieces.release(trial, chunk)
+        if report.exhausted:
+            self._exhausted(trial, chunk, report)
+            return
         if report.traceback and self._pieces.attempt(trial, chunk) < self._retries:
             if self._session.state.trials[trial].state == "running":
                 time = self._pieces.again(trial, chunk)
@@ -117,6 +125,28 @@ class Bridge:
                 )
             return
         self.fail(trial, report.failure, report.traceback)
+
+    def _exhausted(self, trial: int, chunk: int, report: Report) -> None:
+        """A card's memory was: the trial goes on with more of it, or has failed where it had a card alone."""
+        now = self._rooms.get(trial, self._gpus)
+        more = larger(now)
+        if more is None:
+            fix = "a smaller batch, width or size of the clips, or trial.gpus=0"
+            self.fail(
+                trial, f"the memory of a whole card is not enough ({report.failure}); {fix}", report.traceback
+            )
+        elif self._session.state.trials[trial].state == "running":
+            self._rooms[trial] = more
+            self._pieces.again(trial, chunk)
+            self._keep(trial, report.traceback)
+            self._watcher.notice(
+                f"trial {trial}: the memory of the card is not enough for {int(1 / now + 1e-9)} trials; "
+                f"it goes on with trial.gpus={more:g}"
+            )
+
+    def room(self, trial: int) -> float | None:
+        """Cards that a trial occupies because its share was too small; None where it was not."""
+        return self._rooms.get(trial)
 
     def _keep(self, trial: int, traceback: str) -> None:
         folder = new_folder(self._run / FAILURES, self._run)

@@ -60,7 +60,14 @@ def run_search(
     try:
         with _signals() as arrived:
             bridge = Bridge(
-                session, run, events, watcher, lambda: arrived[0] if arrived else "", on.lost, retries
+                session,
+                run,
+                events,
+                watcher,
+                lambda: arrived[0] if arrived else "",
+                on.lost,
+                retries=retries,
+                gpus=slots.gpus,
             )
             _fit(bridge, payload, on, slots)
     except Leave as leave:
@@ -78,9 +85,11 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
     from mersearch.search.searcher import SessionSearcher
     from mersearch.search.trainable import TrialActor
 
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialActor, payload=payload), {"cpu": slots.cpus, "gpu": slots.gpus}
-    )
+    def needed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        gpus = slots.gpus if config["room"] is None else config["room"]
+        return tune.PlacementGroupFactory([{"CPU": slots.cpus, "GPU": gpus}])
+
+    trainable = tune.with_resources(tune.with_parameters(TrialActor, payload=payload), needed)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

@@ -34,6 +34,7 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
             "parameters": dict(piece.parameters),
             "chunk": piece.chunk,
             "attempt": piece.attempt,
+            "room": self._bridge.room(piece.trial),
             "crashes": 0,
             "over": False,
         }

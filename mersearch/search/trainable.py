@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import traceback
 from typing import Any
 
@@ -10,6 +12,7 @@ from ray import tune
 
 from mersearch.errors import ClusterError, MersearchError, TrialFailure
 from mersearch.search.worker import Payload, Report, Worker
+from mersearch.store import FoldRecord
 
 LEAVING = "this machine will be taken back"
 """What an actor on such a machine says instead of beginning another chunk."""
@@ -22,7 +25,8 @@ class Leaving(Exception):
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Trains a trial chunk by chunk.
 
-    `config` holds `trial`, `parameters`, `chunk` (the first one), `attempt`, and `over` where there is nothing to do.
+    `config` holds `trial`, `parameters`, `chunk` (the first one), `attempt`, `room` (the cards that the trial needs
+    where its share was too small, else None), and `over` where there is nothing to do.
 
     Nothing that the algorithm raises leaves the actor as an exception, and `done` is never in a result: Tune would
     end the trial without asking the scheduler.
@@ -76,10 +80,27 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         except TrialFailure as error:
             return Report(failure=error.line)
         except Exception as error:
-            return Report(failure=_line(error), traceback=traceback.format_exc())
+            text = traceback.format_exc()
+            return Report(failure=_line(error), traceback=text, exhausted=_out_of_memory(error))
         self._chunk += 1
         self.config["attempt"] = 0
+        if self.config["room"] is not None:
+            folds = [_noted(fold, self.config["room"]) for fold in folds]
         return Report(tuple(folds), remark=self._worker.remark)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether the memory of a card was exhausted; what the trial holds of it is given back, for the next one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        return False
+    torch.cuda.empty_cache()
+    return True
+
+
+def _noted(fold: FoldRecord, room: float) -> FoldRecord:
+    """The fold, with the larger share of a card that it needed."""
+    return dataclasses.replace(fold, diagnostics={**fold.diagnostics, "trial.gpus": room})
 
 
 def leaving() -> bool:

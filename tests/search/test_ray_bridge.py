@@ -90,6 +90,28 @@ def test_a_chunk_whose_code_raises_is_tried_again_as_often_as_was_said_and_then_
     assert (run.read().trials[0].state, run.read().trials[0].why) == ("failed", "OSError: 2")
 
 
+def test_a_trial_that_exhausts_a_shared_card_goes_on_with_more_of_it_and_fails_only_where_it_had_one_alone(
+    run: RunDirectory, session: Session, notes: Notebook
+) -> None:
+    bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", gpus=0.25)
+    chunk(run, bridge)
+    full = Report(failure="OutOfMemoryError: CUDA", traceback="Traceback", exhausted=True)
+    rooms = []
+    for _ in range(3):
+        rooms.append(bridge.room(0))
+        assert not bridge.report(0, 0, full)
+        bridge.next_piece()
+    assert rooms == [None, 0.5, 1.0]
+    assert notes.notices == [
+        "trial 0: the memory of the card is not enough for 4 trials; it goes on with trial.gpus=0.5",
+        "trial 0: the memory of the card is not enough for 2 trials; it goes on with trial.gpus=1",
+    ]
+    assert bridge.room(1) is None
+    failed = run.read().trials[0]
+    assert failed.state == "failed"
+    assert "the memory of a whole card is not enough" in failed.why
+
+
 def test_what_would_only_happen_again_is_not_tried_again(
     run: RunDirectory, session: Session, notes: Notebook
 ) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mersearch.errors import ClusterError, DataError
 from mersearch.search.trainable import TrialActor
 from mersearch.search.worker import Report, Worker
-from mersearch.store import FoldPlan
+from mersearch.store import FoldPlan, FoldRecord, Parameters
 from tests.jobs import Job
 from tests.runs import a_plan, train
 
@@ -19,7 +21,14 @@ PARAMETERS = {"algorithm.lr": 0.01, "algorithm.head": "linear", "algorithm.mask"
 
 
 def config(trial: int = 0, chunk: int = 0, attempt: int = 0) -> dict[str, Any]:
-    return {"trial": trial, "parameters": PARAMETERS, "chunk": chunk, "attempt": attempt, "over": False}
+    return {
+        "trial": trial,
+        "parameters": PARAMETERS,
+        "chunk": chunk,
+        "attempt": attempt,
+        "room": None,
+        "over": False,
+    }
 
 
 def an_actor(job: Any, **start: int) -> TrialActor:
@@ -76,6 +85,37 @@ def test_a_divergence_and_a_bug_of_the_algorithm_are_reports_and_no_exceptions()
     (bug,) = reports(actor, 1)
     assert bug.failure == "KeyError: 'no such layer'"
     assert "in train" in bug.traceback
+
+
+class Full:
+    """A payload whose card has no memory left."""
+
+    plan: FoldPlan = a_plan()
+    remark = ""
+
+    def open(self) -> Worker:
+        return self
+
+    def start(self, parameters: Parameters) -> None:
+        """Nothing."""
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_card_without_memory_left_is_told_from_other_exceptions() -> None:
+    (report,) = reports(an_actor(Full()), 1)
+    assert report.exhausted
+    assert report.failure == "OutOfMemoryError: CUDA out of memory"
+    (bug,) = reports(an_actor(Job(a_plan(), faults={0: "bug"})), 1)
+    assert not bug.exhausted
+
+
+def test_folds_say_which_larger_share_of_a_card_they_needed() -> None:
+    actor = an_actor(Job(a_plan()))
+    actor.reset_config(config() | {"room": 0.5})
+    (report,) = reports(actor, 1)
+    assert report.folds[0].diagnostics["trial.gpus"] == 0.5
 
 
 def test_every_chunk_carries_the_remark_of_its_worker() -> None:
