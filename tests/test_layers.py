@@ -56,7 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.batching",
     ),
     ("mersearch.ready",),
-    ("mersearch.opening", "mersearch.simulation"),
+    ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.comparison",
