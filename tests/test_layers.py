@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.interrupts",
         "mersearch.nesting",
         "mersearch.seeds",
+        "mersearch.similar",
         "mersearch.stateless",
         "mersearch.space",
         "mersearch.student",
@@ -51,9 +52,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.material",
         "mersearch.preparation",
         "mersearch.provenance",
+        "mersearch.timing",
+        "mersearch.batching",
     ),
     ("mersearch.ready",),
-    ("mersearch.opening", "mersearch.simulation"),
+    ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.comparison",
@@ -65,7 +68,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.report",
         "mersearch.spread",
         "mersearch.summary",
-        "mersearch.timing",
     ),
     (
         "mersearch.cluster",
