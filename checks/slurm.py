@@ -56,7 +56,7 @@ def main() -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     install()
-    with tempfile.TemporaryDirectory(prefix="ms-", dir="/tmp") as name, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="check-", dir="/tmp") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
         stack.enter_context(network())
