@@ -1,0 +1,74 @@
+"""Commands on one configuration: evaluate and train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mersearch.cli.arguments import Changes, Configuration
+from mersearch.cli.running import single
+
+if TYPE_CHECKING:
+    from mersearch.config.records import Config
+    from mersearch.store import Trial
+
+
+def evaluate(
+    file: Configuration,
+    overrides: Changes = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
+    ] = 1,
+) -> None:
+    """Full leave-one-subject-out evaluation of one configuration."""
+    from mersearch import spread
+    from mersearch.evaluation import only
+
+    configs = spread.seeded(only(single(file, overrides)), seeds)
+    trials = {config.run.seed: _evaluate(config, file) for config in configs}
+    if seeds > 1:
+        print("\n".join(["", f"{configs[0].run.name}, {seeds} seeds", *spread.lines(trials)]))
+
+
+def _evaluate(config: Config, file: Path) -> Trial:
+    from mersearch.console import evaluating, preparing
+    from mersearch.evaluation import evaluate as run_all
+    from mersearch.evaluation import report as tell
+    from mersearch.opening import location, open_run
+
+    print(f"The run goes to {location(config).absolute()}", flush=True)
+    with preparing() as report:
+        opened = open_run(config, report)
+    complete = bool(opened.run.read().in_state("complete"))
+    with evaluating(len(opened.run.plan)) as on_progress:
+        trial = run_all(opened, on_progress)
+    print("\n".join(tell(opened, trial, file, trained=not complete)))
+    return trial
+
+
+def train(
+    file: Configuration,
+    overrides: Changes = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The model file; beside CONFIG.yaml by default.")
+    ] = None,
+) -> None:
+    """Train one configuration on all clips, and write its weights."""
+    from mersearch.console import preparing
+    from mersearch.model import require_writable
+    from mersearch.model import train as refit
+    from mersearch.ready import make_ready
+
+    config, target = single(file, overrides), output or file.with_suffix(".safetensors")
+    require_writable(target)
+    print(f"The model goes to {target.absolute()}", flush=True)
+    with preparing() as report:
+        ready = make_ready(config, report)
+        written = refit(ready, target, report)
+    print("".join(f"{line}\n" for line in ready.remarks), end="")
+    print(
+        f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
+    )
+    print("It has seen every subject, so it has no score of its own: mersearch evaluate has.")

@@ -1,0 +1,66 @@
+"""What several commands do: search a configuration, and read one that is not a search space."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mersearch.errors import ConfigError, Stopped
+
+if TYPE_CHECKING:
+    from mersearch.config.records import Config
+
+
+def search(config: Config, address: str | None) -> None:
+    """Search a configuration in its run, new or opened again, on the machine or cluster at `address`."""
+    from mersearch.console import preparing
+    from mersearch.opening import open_run
+    from mersearch.search.address import resolve
+    from mersearch.searching import place
+    from mersearch.searching import search as run_search
+
+    since = time.monotonic()
+    with preparing() as report:
+        if (found := resolve(address)) != "local":
+            report(f"asking a worker of the cluster at {found}", 0, 0)
+        opened = open_run(config, report, place(config, found).mode)
+    with _resumable(opened.run.path):
+        run_search(opened, address, say, since=since)
+
+
+def say(lines: Sequence[str]) -> None:
+    """Print lines at once; no line where there is none."""
+    if lines:
+        print("\n".join(lines), flush=True)
+
+
+@contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    """Ctrl-C before or after the search itself says how to go on, as it does within."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped("everything finished is kept", fix=f"mersearch resume {run} goes on") from None
+
+
+def single(file: Path, overrides: list[str] | None) -> Config:
+    """The one configuration of a file.
+
+    Raises:
+        ConfigError: it is a search space.
+    """
+    from mersearch.config import compose
+
+    config = compose(file, overrides or ())
+    if config.space.parameters or config.search.points:
+        points = len(config.search.points)
+        raise ConfigError(
+            "one configuration is wanted, not a search space",
+            received=f"{file} searches {len(config.space.parameters)} parameter(s)"
+            + (f" and lists {points} point(s)" if points else ""),
+            fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
+        )
+    return config
