@@ -49,11 +49,11 @@ def write_report(lines: Path, folder: Path) -> None:
         "# Search efficiency",
         "",
         "Made by `python benchmarks/search_efficiency.py run` and `report`; the lines behind it are in "
-        "`search_efficiency.jsonl`. What it means is in [docs/search-efficiency.md](../../docs/search-efficiency.md).",
+        "`search_efficiency.jsonl`. What it means: [docs/search-efficiency.md](../../docs/search-efficiency.md).",
         "",
-        "Simulated. Means over seeds with 95 % intervals: Wilson's for shares, else bootstrap. True UF1 = that of the "
-        "pick on further people; at a budget = when as many folds were read as that many full LOSO evaluations have, "
-        f"or after {MOST} trials, whichever comes first.",
+        "Simulated. Means over seeds with 95 % intervals: Wilson's for shares, else bootstrap. True UF1 = that of "
+        "the pick on further people; at a budget = when as many folds were read as that many full LOSO evaluations "
+        f"have, or after {MOST} trials, whichever comes first.",
         "",
         *targets(main),
     ]

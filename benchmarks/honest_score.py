@@ -176,21 +176,21 @@ def report() -> None:
     text = [
         "# Honesty of the corrected score",
         "",
-        "Made by `python benchmarks/honest_score.py run` and `report`; the lines behind it are in `honest_score.jsonl`.",
+        "Made by `python benchmarks/honest_score.py run` and `report`; the lines behind it: `honest_score.jsonl`.",
         "",
-        f"{NAMES[METRIC]}, {TRIALS} configurations a search; bias against the truth ± 2 standard errors; covered = share "
-        "of the 95 % intervals that hold the truth, with Wilson's interval; width = theirs on average.",
+        f"{NAMES[METRIC]}, {TRIALS} configurations a search; bias against the truth ± 2 standard errors; covered = "
+        "share of the 95 % intervals that hold the truth, with Wilson's interval; width = theirs on average.",
         "",
-        f"To pass: |bias| at most {LIMITS['world']} ({LIMITS['null']} where all are worth the same, {LIMITS['ridge']} with "
-        f"real training), coverage {COVERED[0]:.0%} to {COVERED[1]:.0%}, and a naive bias of {NAIVE} at least, so that "
-        "there is something to correct. `survivors only` = corrected on the complete trials alone.",
+        f"To pass: |bias| at most {LIMITS['world']} ({LIMITS['null']} where all are worth the same, "
+        f"{LIMITS['ridge']} with real training), coverage {COVERED[0]:.0%} to {COVERED[1]:.0%}, and a naive bias of "
+        f"{NAIVE} at least, so that there is something to correct. `survivors only` = corrected on the complete trials alone.",
         "",
         "| setting | searches | complete | naive | corrected | conservative | survivors only | covered | "
         "width | corrected passes | survivors only pass |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for setting in dict.fromkeys(row["setting"] for row in rows):
-        text.append(_line(setting, [row for row in rows if row["setting"] == setting]))
+    settings = dict.fromkeys(row["setting"] for row in rows)
+    text += [_line(setting, [row for row in rows if row["setting"] == setting]) for setting in settings]
     (RESULTS / "honest_score.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
 
@@ -205,12 +205,17 @@ def _line(setting: str, mine: list[dict[str, Any]]) -> str:
         *(["coverage"] if not COVERED[0] <= covered[0] <= COVERED[1] else []),
         *(["naive bias too small"] if bias["naive"][0] < NAIVE else []),
     ]
-    said = " | ".join(f"{mean:+.3f} ± {2 * error:.3f}" for mean, error in bias.values())
-    return (
-        f"| {setting} | {len(mine)} | {np.mean([row['complete'] for row in mine]):.0f} | {said} | {shown(covered, 2)} | "
-        f"{np.mean([row['width'] for row in mine]):.2f} | {verdict(not failing, ', '.join(failing))} | "
-        f"{verdict(abs(bias['survivors'][0]) <= limit, 'bias')} |"
-    )
+    cells = [
+        setting,
+        str(len(mine)),
+        f"{np.mean([row['complete'] for row in mine]):.0f}",
+        *(f"{mean:+.3f} ± {2 * error:.3f}" for mean, error in bias.values()),
+        shown(covered, 2),
+        f"{np.mean([row['width'] for row in mine]):.2f}",
+        verdict(not failing, ", ".join(failing)),
+        verdict(abs(bias["survivors"][0]) <= limit, "bias"),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _bias(rows: list[dict[str, Any]], name: str) -> tuple[float, float]:

@@ -47,7 +47,9 @@ class Journal:
         lines = _Lines()
         storage = JournalStorage(lines)
         study = storage.create_new_study(directions(second), name)
-        storage.set_study_system_attr(study, METRIC_NAMES, [NAMES[metric], SECONDS][: len(directions(second))])
+        storage.set_study_system_attr(
+            study, METRIC_NAMES, [NAMES[metric], SECONDS][: len(directions(second))]
+        )
         for trial in state.trials.values():
             storage.create_new_trial(study, self._template(trial))
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)
