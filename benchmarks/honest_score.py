@@ -183,8 +183,8 @@ def report() -> None:
         "",
         f"To pass: |bias| at most {LIMITS['world']} ({LIMITS['null']} where all are worth the same, "
         f"{LIMITS['ridge']} with real training), coverage {COVERED[0]:.0%} to {COVERED[1]:.0%}, and a naive bias of "
-        f"{NAIVE} at least, so that there is something to correct. `survivors only` = corrected on the complete trials "
-        "alone.",
+        f"{NAIVE} at least, so that there is something to correct. `survivors only` = corrected on the complete "
+        "trials alone.",
         "",
         "| setting | searches | complete | naive | corrected | conservative | survivors only | covered | "
         "width | corrected passes | survivors only pass |",
