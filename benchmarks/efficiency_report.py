@@ -52,9 +52,8 @@ def write_report(lines: Path, folder: Path) -> None:
         "`search_efficiency.jsonl`. What it means: [docs/search-efficiency.md](../../docs/search-efficiency.md).",
         "",
         "Simulated. Means over seeds with 95 % intervals: Wilson's for shares, else bootstrap. True UF1 = that of "
-        "the pick on further people; at a budget = when as many folds were read as that many full LOSO "
-        "evaluations have, "
-        f"or after {MOST} trials, whichever comes first.",
+        "the pick on further people; at a budget = when as many folds were read as that many full LOSO evaluations "
+        f"have, or after {MOST} trials, whichever comes first.",
         "",
         *targets(main),
     ]
@@ -122,20 +121,26 @@ def targets(rows: Sequence[Row]) -> list[str]:
         for name, used, win in (("race default", 0.30, 0.85), ("asha", 0.40, 0.95)):
             own = list(by_seed(mine, f"ours: {name}").values())
             spent, wins = interval([r["used"] for r in own]), share([r["win"] for r in own])
-            text.append(line(layout, f"{name}: folds ≤ {used:.2f}", spent, spent[1] <= used))
-            text.append(line(layout, f"{name}: same winner ≥ {win:.2f}", wins, wins[2] >= win))
+            text.append(line(layout, f"{name}: folds ≤ {used:.2f}", spent, verdict(spent[1] <= used)))
+            text.append(line(layout, f"{name}: same winner ≥ {win:.2f}", wins, verdict(wins[2] >= win)))
         for other in dict.fromkeys(row["contender"] for row in mine if row["contender"] != OURS):
             least = 0.0 if other in (FULL, STOCK) else -0.003
             found = interval(paired(mine, OURS, other))
-            text.append(
-                line(layout, f"race default − {other}: lower end > {least:g}", found, found[1] > least)
-            )
-    return [*text, ""]
+            why = "the interval reaches below" if found[2] > least else "it is worse"
+            target = f"race default − {other}: lower end > {least:g}"
+            text.append(line(layout, target, found, verdict(found[1] > least, why)))
+    met = sum(row.endswith("| yes |") for row in text)
+    return [*text, "", f"{met} of {len(text) - 4} are met.", ""]
 
 
-def line(layout: str, target: str, found: Interval, met: bool) -> str:
+def verdict(met: bool, why: str = "") -> str:
+    """Yes, or no and why."""
+    return "yes" if met else f"**no**{': ' * bool(why)}{why}"
+
+
+def line(layout: str, target: str, found: Interval, met: str) -> str:
     """A row of the table of targets."""
-    return f"| {layout} | {target} | {shown(found)} | {'yes' if met else '**no**'} |"
+    return f"| {layout} | {target} | {shown(found)} | {met} |"
 
 
 def figure(rows: Sequence[Row], path: Path) -> None:

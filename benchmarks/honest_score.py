@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from efficiency_report import share, shown, verdict
 from numpy.typing import NDArray
 from remembered import Remembered
 from ridge_world import RidgeWorld
@@ -41,6 +42,8 @@ LINES = RESULTS / "honest_score.jsonl"
 METRIC, FIRST_SEED, TRIALS = "uf1", 2000, 100
 LIMITS = {"world": 0.02, "null": 0.025, "ridge": 0.03}
 """Largest bias of the corrected score, by the first word of a setting."""
+COVERED = (0.90, 0.99)
+"""Coverage of the intervals."""
 NAIVE = 0.05
 """Smallest bias of the naive score for which a setting proves anything."""
 
@@ -173,29 +176,47 @@ def report() -> None:
     text = [
         "# Honesty of the corrected score",
         "",
-        f"{NAMES[METRIC]}, {TRIALS} configurations; bias ± 2 standard errors; covered, width: of the 95 % interval.",
+        "Made by `python benchmarks/honest_score.py run` and `report`; the lines behind it: `honest_score.jsonl`.",
+        "",
+        f"{NAMES[METRIC]}, {TRIALS} configurations a search; bias against the truth ± 2 standard errors; covered = "
+        "share of the 95 % intervals that hold the truth, with Wilson's interval; width = theirs on average.",
+        "",
+        f"To pass: |bias| at most {LIMITS['world']} ({LIMITS['null']} where all are worth the same, "
+        f"{LIMITS['ridge']} with real training), coverage {COVERED[0]:.0%} to {COVERED[1]:.0%}, and a naive bias of "
+        f"{NAIVE} at least, so that there is something to correct. `survivors only` = corrected on the complete "
+        "trials alone.",
         "",
         "| setting | searches | complete | naive | corrected | conservative | survivors only | covered | "
         "width | corrected passes | survivors only pass |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for setting in dict.fromkeys(row["setting"] for row in rows):
-        mine = [row for row in rows if row["setting"] == setting]
-        limit = LIMITS[setting.partition(",")[0]]
-        bias = {name: _bias(mine, name) for name in ("naive", "corrected", "conservative", "survivors")}
-        covered = float(np.mean([row["covered"] for row in mine]))
-        passes = abs(bias["corrected"][0]) <= limit and 0.90 <= covered <= 0.99
-        said = [f"{mean:+.3f} ± {2 * error:.3f}" for mean, error in bias.values()]
-        verdict = "yes" if passes else "**no**"
-        if bias["naive"][0] < NAIVE:
-            verdict += " (naive bias too small to prove it)"
-        text.append(
-            f"| {setting} | {len(mine)} | {np.mean([row['complete'] for row in mine]):.0f} | {' | '.join(said)} | "
-            f"{covered:.2f} | {np.mean([row['width'] for row in mine]):.2f} | {verdict} | "
-            f"{'yes' if abs(bias['survivors'][0]) <= limit else 'no'} |"
-        )
+    settings = dict.fromkeys(row["setting"] for row in rows)
+    text += [_line(setting, [row for row in rows if row["setting"] == setting]) for setting in settings]
     (RESULTS / "honest_score.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
+
+
+def _line(setting: str, mine: list[dict[str, Any]]) -> str:
+    """A row of the table."""
+    limit = LIMITS[setting.partition(",")[0]]
+    bias = {name: _bias(mine, name) for name in ("naive", "corrected", "conservative", "survivors")}
+    covered = share([row["covered"] for row in mine])
+    failing = [
+        *(["bias"] if abs(bias["corrected"][0]) > limit else []),
+        *(["coverage"] if not COVERED[0] <= covered[0] <= COVERED[1] else []),
+        *(["naive bias too small"] if bias["naive"][0] < NAIVE else []),
+    ]
+    cells = [
+        setting,
+        str(len(mine)),
+        f"{np.mean([row['complete'] for row in mine]):.0f}",
+        *(f"{mean:+.3f} ± {2 * error:.3f}" for mean, error in bias.values()),
+        shown(covered, 2),
+        f"{np.mean([row['width'] for row in mine]):.2f}",
+        verdict(not failing, ", ".join(failing)),
+        verdict(abs(bias["survivors"][0]) <= limit, "bias"),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def _bias(rows: list[dict[str, Any]], name: str) -> tuple[float, float]:

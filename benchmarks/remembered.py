@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Generic, Protocol, TypeVar
 
-from mersearch.space import Space
-from mersearch.store import FoldPlan, FoldRecord, Parameters, configuration
+from mersearch.space import Space, Value
+from mersearch.store import FoldPlan, FoldRecord, Parameters
 
 
 class Known(Protocol):
@@ -25,6 +25,7 @@ class Known(Protocol):
 
 
 T = TypeVar("T", bound=Known)
+Key = tuple[tuple[tuple[str, Value], ...], str]
 
 
 class Remembered(Generic[T]):
@@ -36,12 +37,12 @@ class Remembered(Generic[T]):
 
     def __init__(self, table: T) -> None:
         self.table, self.plan, self.space = table, table.plan, table.space
-        self._folds: dict[tuple[str, str], FoldRecord] = {}
-        self._truths: dict[tuple[str, str], float] = {}
+        self._folds: dict[Key, FoldRecord] = {}
+        self._truths: dict[Key, float] = {}
 
     def fold(self, trial: int, parameters: Parameters, subject: str) -> FoldRecord:
         """The fold of the table, under the number of the asking trial."""
-        key = configuration(parameters), subject
+        key = tuple(parameters.items()), subject
         if key not in self._folds:
             self._folds[key] = self.table.fold(trial, parameters, subject)
         known = self._folds[key]
@@ -49,7 +50,7 @@ class Remembered(Generic[T]):
 
     def truth(self, parameters: Parameters, metric: str) -> float:
         """The truth of the table."""
-        key = configuration(parameters), metric
+        key = tuple(parameters.items()), metric
         if key not in self._truths:
             self._truths[key] = self.table.truth(parameters, metric)
         return self._truths[key]

@@ -13,6 +13,7 @@ from mersearch import seeds
 from mersearch.search.asha import Asha
 from mersearch.search.race import Race
 from mersearch.search.session import Proposal, Session
+from mersearch.search.study import seen
 from mersearch.space import Choice, Float, Int, Space
 from mersearch.store import FoldPlan, FoldRecord, RunDirectory, RunState
 
@@ -118,6 +119,16 @@ def advance(session: Session, slot: Proposal, done: dict[int, int]) -> Proposal 
     folds = [train(session.plan, slot.trial, slot.parameters, subject) for subject in subjects]
     done[slot.trial] += len(subjects)
     return slot if session.report(slot.trial, folds) else session.next_trial()
+
+
+def knowledge(state: RunState, space: Space = SPACE) -> dict[str, Any]:
+    """Proposals, sampler history, scores on the rungs and verdicts, comparable with ==."""
+    return {
+        "proposals": {number: trial.parameters for number, trial in state.trials.items()},
+        "history": [(t.number, t.state, t.value, t.params) for t in seen(state, space, "uf1")],
+        "rungs": {number: trial.confusions.tolist() for number, trial in state.trials.items()},
+        "verdicts": {number: sorted(trial.verdicts.items()) for number, trial in state.trials.items()},
+    }
 
 
 def facts(state: RunState) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mersearch.data.folds import folds
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.synthetic import synthesize
 from mersearch.metrics import confusion
+from mersearch.simulation import LAYOUTS, World
 from mersearch.store import predictions
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -85,6 +88,27 @@ def test_the_report_has_a_row_per_contender_and_a_figure(rows: list[dict[str, An
     for name in CONTENDERS:
         assert text.count(f"\n| {name} |") == 2
     assert (tmp_path / "search_efficiency.png").stat().st_size > 10_000
+
+
+def test_the_wilcoxon_test_that_counts_gives_the_p_value_of_the_one_that_lists_all_signs() -> None:
+    wilcoxon, rng = load("quick_wilcoxon").wilcoxon, np.random.default_rng(0)
+    for n in (2, 3, 5, 7, 8, 14):
+        for scale in (0.1, 1 / 3):
+            differences = rng.integers(-3, 4, n) * scale
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                expected = stats.wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue
+                assert wilcoxon(differences, alternative="less", zero_method="zsplit").pvalue == expected
+
+
+def test_a_remembered_world_gives_what_the_world_gives() -> None:
+    world = World(3, LAYOUTS["casme2-5"])
+    shared, point = load("remembered").Remembered(world), {f"algorithm.x{i}": 0.3 for i in range(3)}
+    for trial in (4, 4, 5):
+        found, drawn = shared.fold(trial, point, "s002"), world.fold(trial, point, "s002")
+        assert (found.trial, found.labels, found.seconds) == (trial, drawn.labels, drawn.seconds)
+        assert np.array_equal(found.logits, drawn.logits)
+    assert shared.truth(point, "uf1") == world.truth(point, "uf1")
 
 
 def test_a_ridge_is_trained_without_the_subject_that_it_predicts() -> None:

@@ -1,28 +1,32 @@
-"""`kill -9` of the driver, three times in one search: while it preprocesses, while Ray starts, between folds."""
+"""`kill -9` of the driver, four times in one search: while it preprocesses, while Ray starts, twice between folds."""
 
 from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from mersearch.config.load import read_back
 from mersearch.store import RunDirectory
 from tests.commands import Command
-from tests.tiny import TRIALS, Tiny, maps, optuna_trials, predictions, story
+from tests.runs import knowledge
+from tests.tiny import LOGS, TRIALS, Tiny, maps, optuna_trials, predictions, story
 
 pytestmark = pytest.mark.ray
 RNG = random.Random(7)
 CLIPS = RNG.randint(2, 15)
 PART = RNG.choice(("guardian.py", "gcs_server", "raylet", "TrialActor"))
-FOLDS = RNG.randint(6, 24)
+POINTS = sorted(RNG.sample(range(4, 25), 2))
+"""Folds on disk at which a driver is killed."""
 
 
 class Killed(NamedTuple):
-    """A search that was killed three times and resumed to its end."""
+    """A search that was killed four times and resumed to its end."""
 
     run: RunDirectory
     before: int
@@ -41,9 +45,11 @@ def killed(tiny: Tiny) -> Killed:
     kill(tiny, launch, lambda _: tiny.prepared("killed") >= CLIPS)
     assert not (tiny.folder / "runs" / "killed").exists()
     kill(tiny, launch, lambda command: command.has(PART))
-    pid = kill(tiny, ("resume", "killed"), lambda _: tiny.lines("killed", "folds.jsonl") >= FOLDS)
-
-    run, before = tiny.run("killed"), tiny.lines("killed", "folds.jsonl")
+    run = tiny.run("killed")
+    for point in POINTS:
+        pid = kill(tiny, ("resume", "killed"), lambda _, n=point: tiny.lines("killed", "folds.jsonl") >= n)
+        shutil.copytree(run.path, tiny.folder / f"killed-{point}")
+    before = tiny.lines("killed", "folds.jsonl")
     lock(run).symlink_to(run.path / "study.journal")  # as Optuna's own lock leaves it behind
     return Killed(run, before, owner(run), pid, tiny.do("resume", "killed"))
 
@@ -67,17 +73,33 @@ def lock(run: RunDirectory) -> Path:
     return run.path / "study.journal.lock"
 
 
-def test_a_search_killed_three_times_is_the_undisturbed_search_line_by_line(
+def test_a_search_killed_four_times_is_the_undisturbed_search_line_by_line(
     tiny: Tiny, killed: Killed
 ) -> None:
     undisturbed = tiny.run("tiny")
-    assert FOLDS <= killed.before < len(predictions(undisturbed))
+    assert POINTS[-1] <= killed.before < len(predictions(undisturbed))
     assert predictions(killed.run) == predictions(undisturbed)
     assert story(killed.run) == story(undisturbed)
     assert maps(killed.run) == maps(undisturbed)
     assert {file.name for file in killed.run.path.iterdir()} - {lock(killed.run).name} == {
         file.name for file in undisturbed.path.iterdir()
     }
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_a_killed_search_knows_when_it_is_reopened_the_undisturbed_one_knew_then(
+    tiny: Tiny, killed: Killed, point: int, tmp_path: Path
+) -> None:
+    stored, then = RunDirectory.open(tiny.folder / f"killed-{point}"), tmp_path / "then"
+    shutil.copytree(tiny.run("tiny").path, then)
+    for name in LOGS:
+        lines = (stored.path / name).read_bytes().count(b"\n")
+        (then / name).write_bytes(b"".join((then / name).read_bytes().splitlines(keepends=True)[:lines]))
+    space = read_back(stored.config).space
+    known = knowledge(stored.read(), space)
+    assert known == knowledge(RunDirectory.open(then).read(), space)
+    assert len(known["proposals"]) < TRIALS
+    assert any(known["verdicts"].values())
 
 
 def test_no_finished_fold_is_computed_again(killed: Killed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -243,15 +244,15 @@ class Session:
 
     def _judge(self, trial: Trial) -> bool:
         """Make the verdicts that are due, in order; whether the trial goes on."""
-        folds = len(self.plan)
-        if trial.done == folds:
+        folds, done = len(self.plan), trial.done
+        if done == folds:
             return self._end(trial, "complete", "")
-        for look in self._policy.looks(folds):
-            if look <= trial.done and look not in trial.verdicts:
+        for look in itertools.takewhile(lambda look: look <= done, self._policy.looks(folds)):
+            if look not in trial.verdicts:
                 snapshot = Snapshot.of(self._state, self._metric)
                 verdict = self._policy.decide(snapshot, trial.number, trial.confusions[: look + 1])
                 self._writer.append(dataclasses.replace(verdict, configuration=trial.configuration))
-            if look <= trial.done and not trial.verdicts[look].keep:
+            if not trial.verdicts[look].keep:
                 return self._end(trial, "stopped", trial.verdicts[look].why)
         return trial.state == "running" or self._end(trial, trial.state, "")
 

@@ -130,6 +130,7 @@ class World:
         self._further = self._crowd("further", PEOPLE)
         self._optimum = self._draw("optimum").uniform(0.2, 0.8, len(SPACE.parameters))
         self._known: dict[str, Counts] = {}
+        self._times: dict[str, float] = {}
 
     def fold(self, trial: int, parameters: Parameters, subject: str) -> FoldRecord:
         """The predictions of one held-out subject; one-hot logits."""
@@ -139,7 +140,7 @@ class World:
         predicted = np.repeat(np.tile(np.arange(classes), classes), outcome.ravel())
         logits = np.eye(classes, dtype=np.float32)[predicted]
         clips = tuple(f"{subject}/{i}" for i in range(len(labels)))
-        seconds = float(np.exp(self._draw("time", configuration(parameters)).normal(0, 0.4)))
+        seconds = self._time(configuration(parameters))
         chunk = self.plan.subjects.index(subject) // self.plan.chunk
         return FoldRecord(
             trial, subject, chunk, 0, seconds, "simulated", clips, tuple(labels.tolist()), logits
@@ -157,6 +158,12 @@ class World:
         """The metric over further people, with the class counts of the database."""
         rates = self._chances(parameters, self._further).mean(0)
         return METRICS[metric](rates * self._clips.sum(0)[:, None])
+
+    def _time(self, key: str) -> float:
+        """Seconds of every fold of a configuration."""
+        if key not in self._times:
+            self._times[key] = float(np.exp(self._draw("time", key).normal(0, 0.4)))
+        return self._times[key]
 
     def _chances(self, parameters: Parameters, crowd: Crowd) -> NDArray[np.float64]:
         """Chance [n, L, L] that a clip of class y of a person is predicted as j."""

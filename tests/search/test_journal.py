@@ -51,6 +51,19 @@ def test_the_journal_holds_the_plain_facts(tmp_path: Path) -> None:
     assert shown(dashboard(run)) == expected
 
 
+@pytest.mark.parametrize(
+    ("second", "names"), [("none", ["UF1"]), ("seconds", ["UF1", "seconds per fold"])], ids=["one", "two"]
+)
+def test_a_dashboard_calls_the_objectives_by_their_names(
+    tmp_path: Path, second: str, names: list[str]
+) -> None:
+    run = a_run(tmp_path / "r")
+    with a_session(run, second=second):
+        pass
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(run.path / "study.journal")))
+    assert optuna.load_study(study_name=run.name, storage=storage).metric_names == names
+
+
 @pytest.mark.parametrize("damage", [b"", b"garbage\n", None])
 def test_opening_a_writer_rebuilds_the_journal_from_the_run(tmp_path: Path, damage: bytes | None) -> None:
     run = a_run(tmp_path / "r")

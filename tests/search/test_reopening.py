@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from mersearch.search.policy import NoStopping, Policy
-from mersearch.search.study import seen
-from mersearch.store import FoldPlan, RunDirectory, RunState
-from tests.runs import SPACE, a_plan, a_race, a_run, a_session, advance, an_asha
+from mersearch.store import FoldPlan, RunDirectory
+from tests.runs import a_plan, a_race, a_run, a_session, advance, an_asha, knowledge
 
 TRIALS = {True: 12, False: 7}
 """With a policy that stops trials, and without; the Parzen estimator takes over after four."""
@@ -47,15 +46,6 @@ class Recorded:
     plan: FoldPlan
     logs: dict[str, bytes]
     moments: tuple[Moment, ...]
-
-
-def knowledge(state: RunState) -> dict[str, Any]:
-    """Sampler history, scores on the rungs and verdicts, comparable with ==."""
-    return {
-        "history": [(t.number, t.state, t.value, t.params) for t in seen(state, SPACE, "uf1")],
-        "rungs": {number: trial.confusions.tolist() for number, trial in state.trials.items()},
-        "verdicts": {number: sorted(trial.verdicts.items()) for number, trial in state.trials.items()},
-    }
 
 
 @pytest.fixture(
