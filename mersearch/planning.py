@@ -6,10 +6,11 @@ import textwrap
 from dataclasses import dataclass
 
 from mersearch.config.records import Config, Search
+from mersearch.errors import ConfigError, MersearchError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on
-from mersearch.opening import differences, location, require_room
+from mersearch.opening import as_launched, differences, location, require_room
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, shapes_of
 from mersearch.search.budget import budget_of
@@ -37,19 +38,21 @@ class Place:
 
 
 def dry_run(config: Config, place: Place, report: Report) -> list[str]:
-    """The lines of the plan, at most 80 columns; what remains of it where the run exists already.
+    """The lines of the plan, at most 80 columns; where the run exists already, what remains of it, or why launch
+    would refuse it (`refusal`).
 
     Reads the databases, and where no fold of the run is finished, times a few optimiser steps on arrays of noise on
     this machine; preprocesses nothing, keeps nothing.
 
     Raises:
-        ConfigError: the algorithm needs what the data do not have, or the run exists with another configuration.
+        ConfigError: the algorithm needs what the data do not have.
         DataError: a database breaks a rule.
     """
     material = read(config, report)
     fit = fitted(config, Holdings.of(material))
     config = fit.config
-    now = _progress(config)
+    refused = refusal(config)
+    now = None if refused else _progress(config)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
     subjects = len(material.micro.subjects)
@@ -66,6 +69,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
+        *([("refused", f"launch would end with an error: {refused.rule}")] if refused else []),
         *(_done(now) if now else []),
     ]
     most = _most(now) if now else config.search.trials * subjects
@@ -81,14 +85,30 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     return ["plan (nothing was trained or preprocessed)", *lines]
 
 
+def refusal(config: Config) -> MersearchError | None:
+    """Why a launch would not go on with the run that has this name; None where it would, or where there is none.
+
+    Raises:
+        RunError: the run cannot be read.
+    """
+    path = location(config)
+    if not is_run(path):
+        return None
+    run = RunDirectory.open(path)
+    try:
+        differences(run, as_launched(run, config))
+        require_room(config, len(run.read().trials))
+    except ConfigError as error:
+        return error
+    return None
+
+
 def _progress(config: Config) -> Progress | None:
     """How far the run is that a launch would go on with; None where it would be a new one."""
     if not is_run(location(config)):
         return None
     run = RunDirectory.open(location(config))
-    differences(run, config)
     state = run.read()
-    require_room(config, len(state.trials))
     planned = config.search.trials
     ended = budget_of(config.to_dict(), run.provenance["mode"]).reached(state, planned)
     return progress(state, metric=config.search.metric, planned=planned, ended=ended)
