@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+import torch
 
 from tests.every import EVERY
 from tests.tiny import Tiny, make
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for what tests start: two of them run side by side
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
