@@ -52,9 +52,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.material",
         "mersearch.preparation",
         "mersearch.provenance",
+        "mersearch.timing",
+        "mersearch.batching",
     ),
     ("mersearch.ready",),
-    ("mersearch.opening", "mersearch.simulation"),
+    ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.comparison",
@@ -66,9 +68,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.report",
         "mersearch.spread",
         "mersearch.summary",
-        "mersearch.timing",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
+    (
+        "mersearch.cluster",
+        "mersearch.console",
+        "mersearch.doctor",
+        "mersearch.searching",
+        "mersearch.verification",
+    ),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -82,7 +89,8 @@ DOORS = {
     "pandas": ("mersearch.data",),
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
-    "typer": ("mersearch.cli",),
+    "jsonschema": ("mersearch.cluster",),
+    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)

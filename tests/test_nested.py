@@ -17,7 +17,6 @@ from mersearch.errors import ConfigError, Stopped
 from mersearch.metrics import METRICS, confusion
 from mersearch.nested import FILE, Group, Nested, groups_of, inner_config, lines
 from mersearch.opening import Opened, open_run
-from mersearch.planning import Place
 from mersearch.ready import current_mode
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
@@ -100,7 +99,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Ray."""
     monkeypatch.setattr(verification, "search", in_process)
-    monkeypatch.setattr(verification, "place", lambda config, _: Place(1, current_mode(config)))
+    monkeypatch.setattr(verification, "mode_at", lambda config, _: current_mode(config))
 
 
 def test_a_group_is_predicted_by_a_pick_and_a_training_that_never_saw_it(
