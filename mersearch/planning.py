@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from mersearch.config.records import Config, Search
+from mersearch.errors import ConfigError, MersearchError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on, threads_of
@@ -22,21 +23,23 @@ WIDTH = 80
 
 
 def dry_run(config: Config, place: Place, report: Report) -> list[str]:
-    """The lines of the plan, at most 80 columns; what remains of it where the run exists already.
+    """The lines of the plan, at most 80 columns; where the run exists already, what remains of it, or why launch
+    would refuse it (`refusal`).
 
     Reads the databases, and where no fold of the run is finished, times a few optimiser steps on arrays of noise on
     this machine; preprocesses nothing, keeps nothing.
 
     Raises:
-        ConfigError: the algorithm needs what the data do not have, or the run exists with another configuration.
+        ConfigError: the algorithm needs what the data do not have.
         DataError: a database breaks a rule.
     """
     material = read(config, report)
     fit = fitted(config, Holdings.of(material))
     config = fit.config
-    if is_run(location(config)):
+    refused = refusal(config)
+    if refused is None and is_run(location(config)):
         config = as_launched(RunDirectory.open(location(config)), config)
-    now = _progress(config)
+    now = None if refused else _progress(config)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
     choice = settled(config, material, _own_mode(config), report)
@@ -58,6 +61,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("resources", _resources(config, place)),
         *(("", line) for line in growth_lines(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
+        *([("refused", f"launch would end with an error: {refused.rule}")] if refused else []),
         *(_done(now) if now else []),
     ]
     most = _most(now) if now else config.search.trials * subjects
@@ -74,6 +78,24 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     return ["plan (nothing was trained or preprocessed)", *lines]
 
 
+def refusal(config: Config) -> MersearchError | None:
+    """Why a launch would not go on with the run that has this name; None where it would, or where there is none.
+
+    Raises:
+        RunError: the run cannot be read.
+    """
+    path = location(config)
+    if not is_run(path):
+        return None
+    run = RunDirectory.open(path)
+    try:
+        differences(run, as_launched(run, config))
+        require_room(config, len(run.read().trials))
+    except ConfigError as error:
+        return error
+    return None
+
+
 def _folds(config: Config, subjects: int) -> str:
     ways = {"loop": "one after another", "fused": "as one program", "processes": "a process per core"}
     folds = config.folds
@@ -85,9 +107,7 @@ def _progress(config: Config) -> Progress | None:
     if not is_run(location(config)):
         return None
     run = RunDirectory.open(location(config))
-    differences(run, config)
     state = run.read()
-    require_room(config, len(state.trials))
     planned = config.search.trials
     ended = budget_of(config.to_dict(), run.provenance["mode"]).reached(state, planned)
     return progress(state, metric=config.search.metric, planned=planned, ended=ended)

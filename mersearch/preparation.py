@@ -59,8 +59,8 @@ def _micro(data: Data, report: Report) -> Database:
     from mersearch.data.readers import read_micro
 
     roots = {name: Path(root).expanduser() for name, root in data.folders.items()}
-    for root in roots.values():
-        _generate(str(root), data.synthetic, report)
+    for name, root in roots.items():
+        _generate(str(root), data.generated.get(name), report)
     report(f"reading {' and '.join(roots)}", 0, 0)
     if data.composite:
         return read_composite(roots, data.labels)

@@ -32,7 +32,14 @@ Say = Callable[[Sequence[str]], None]
 """Prints lines."""
 
 
-def search(opened: Opened, address: str | None, say: Say, *, since: float | None = None) -> None:
+def search(
+    opened: Opened,
+    address: str | None,
+    say: Say,
+    *,
+    since: float | None = None,
+    began: float | None = None,
+) -> None:
     """Run a search or go on with it until every trial is over or a budget is used up, and say what came out.
 
     Args:
@@ -40,6 +47,7 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         address: of Ray; None for `RAY_ADDRESS`, or for a private Ray on this machine.
         say: takes the first and the last lines.
         since: moment of `time.monotonic` from which a time budget counts; now by default.
+        began: the one from which what is shown as elapsed counts; `since` by default.
 
     Raises:
         RunError: another process works on the run.
@@ -47,8 +55,9 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         NothingRan: every trial failed.
         Interrupted: stopped, with everything finished kept.
     """
-    config, start = opened.config, time.monotonic()
-    until = _until(config, start if since is None else since)
+    config = opened.config
+    since = time.monotonic() if since is None else since
+    began, until = since if began is None else began, _until(config, since)
     with opened.run.writer() as writer:
         require_room(config, len(writer.state.trials))
         writer.write_config(config.to_dict())
@@ -57,9 +66,9 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         with recording(opened.run, writer) as recorder:
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _run(opened, recorder, address, say, until)
+                short = _run(opened, recorder, address, say, until, began)
         require_success(standing(opened, writer), opened.run.path)
-        say(_last_lines(opened, writer, None if over else time.monotonic() - start))
+        say(_last_lines(opened, writer, None if over else time.monotonic() - began))
         say([short] if short else [])
 
 
@@ -112,10 +121,12 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     )
 
 
-def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> str:
+def _run(
+    opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None, began: float
+) -> str:
     """Search on Ray; what is to be said where the time budget ended it, else nothing."""
     with contextlib.suppress(TimeUp):
-        _on_ray(opened, writer, address, say, until)
+        _on_ray(opened, writer, address, say, until, began)
     now, path = standing(opened, writer), opened.run.path
     if until is None or now.finished:
         return ""
@@ -125,7 +136,9 @@ def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until:
     )
 
 
-def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> None:
+def _on_ray(
+    opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None, began: float
+) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = private_cores(config) if address == "local" else local_cores()
@@ -149,7 +162,7 @@ def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, unt
             budget=budget_of(config.to_dict(), mode),
             deadline=until,
         )
-        with Watching(opened.run.name, config.search.metric) as watcher:
+        with Watching(opened.run.name, config.search.metric, since=began) as watcher:
             for remark in _remarks(opened):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
@@ -196,5 +209,5 @@ def _most(opened: Opened, writer: Recorder, where: Place) -> list[str]:
 
 
 def _synthetic(config: Config) -> tuple[str, ...]:
-    sources = (config.data.synthetic, config.macro.synthetic)
-    return tuple(source.layout for source in sources if source is not None)
+    macro = (config.macro.synthetic,) if config.macro.synthetic else ()
+    return tuple(source.layout for source in (*config.data.generated.values(), *macro))

@@ -11,6 +11,8 @@ from pathlib import Path
 def similar(path: Path) -> Path | None:
     """The path with its first missing part replaced by the most similar name that is there; None without one.
 
+    None too for what is there, a link to nowhere included.
+
     Names that differ only in case or in the way their letters are composed (ü as one code point or two) come first.
     """
     missing = Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow links
@@ -19,9 +21,12 @@ def similar(path: Path) -> Path | None:
         rest.insert(0, missing.name)
         missing = missing.parent
     try:
-        names = {_plain(name): name for name in sorted(os.listdir(missing.parent))}  # noqa: PTH208
+        listed = sorted(os.listdir(missing.parent))  # noqa: PTH208
     except OSError:
         return None
+    if missing.name in listed:
+        return None
+    names = {_plain(name): name for name in listed}
     wanted = _plain(missing.name)
     close = [wanted] if wanted in names else difflib.get_close_matches(wanted, names, n=1, cutoff=0.7)
     if not close:
@@ -39,7 +44,7 @@ def did_you_mean(path: Path) -> str:
     given = Path(os.path.abspath(path)).parts  # noqa: PTH100
     name = next(name for name, typed in zip(found.parts, given, strict=False) if name != typed)
     if name in given or _composed(name) not in map(_composed, given):
-        return f"did you mean {found}? "
+        return f"did you mean {found if path.is_absolute() else os.path.relpath(found)}? "
     return f"the name on disk looks the same and has other code points: {name!a}; "
 
 

@@ -59,12 +59,12 @@ def verify(
         outer = open_run(config, report, mode)
     root, found = run.path / f"nested-{groups}", []
     for number, subjects in enumerate(members):
-        inner = inner_config(config, root, number, subjects)
+        inner, began = inner_config(config, root, number, subjects), time.monotonic()
         with preparing() as report:
             opened = open_run(inner, report, mode)
         say(["", f"Group {number + 1} of {groups}: a search without {', '.join(subjects)}"])
         try:
-            search(opened, address, say, since=since)
+            search(opened, address, say, since=since, began=began)
         except Stopped as stopped:
             raise Stopped(stopped.rule, received=stopped.received, fix=_again(run, groups)) from None
         found.append(_group(run, outer, opened, subjects, groups))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import zlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from mersearch.algorithm import (
     Training,
     Update,
 )
+from mersearch.data.clips import DataSet
 from tests.toy import Settings, Toy
 
 Loss = tuple[Tensor, State, Logs]
@@ -60,6 +63,26 @@ class RemembersPlannedLabels(Toy):
     def predict(self, parameters: Parameters, state: State, batch: Batch) -> Prediction:
         logits, maps = super().predict(parameters, state, batch)
         return (logits if self.seen is None else logits + self.seen), maps
+
+
+class LooksBehindThePlan(Toy):
+    """Reads the whole data set where the platform has it, as from a file that it opens itself."""
+
+    def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
+        clips = _whole_data().micro
+        assert clips.flow is not None
+        seen = zlib.crc32(clips.labels.emotion.tobytes() + clips.flow.tobytes())
+        return super().plan(stage, update, training, np.random.Generator(np.random.PCG64(seen)))
+
+
+def _whole_data() -> DataSet:
+    frame = inspect.currentframe()
+    while frame is not None:
+        for value in frame.f_locals.values():
+            if isinstance(value, DataSet):
+                return value
+        frame = frame.f_back
+    raise LookupError
 
 
 class NormalisesOverTheBatch(Toy):

@@ -19,7 +19,7 @@ from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
 from mersearch.opening import extend, open_run, record_turn
 from mersearch.placing import Place
-from mersearch.planning import dry_run
+from mersearch.planning import dry_run, refusal
 from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
@@ -272,8 +272,16 @@ def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(
     whole = "\n".join(dry_run(compose("one.yaml", ["search.trials=1"]), here, quiet))
     assert "remains    nothing" in whole
     assert "time" not in whole
-    with pytest.raises(ConfigError, match="exists with another configuration"):
-        dry_run(compose("one.yaml", ["run.seed=5"]), here, quiet)
+    other = compose("one.yaml", ["run.seed=5"])
+    plan = " ".join(" ".join(dry_run(other, here, quiet)).split())
+    assert (
+        "refused launch would end with an error: the run runs/one exists with another configuration" in plan
+    )
+    refused = refusal(other)
+    assert refused is not None
+    assert "run.seed: 0 → 5" in refused.received
+    assert mersearch(monkeypatch, "launch", "one.yaml", "run.seed=5", "--dry-run") == 2
+    assert refusal(config) is None
     assert (place / "runs/one/trials.jsonl").read_bytes() == before
 
 

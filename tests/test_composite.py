@@ -26,7 +26,9 @@ from mersearch.data.check import check_given, lines
 from mersearch.data.folds import People, fold_order, folds
 from mersearch.data.labels import label_set
 from mersearch.data.readers import MICRO
-from mersearch.data.synthetic import synthesize, synthesize_labels
+from mersearch.data.synthetic import LAYOUTS, synthesize, synthesize_labels
+from mersearch.data.synthetic.label_files import write_labels
+from mersearch.data.synthetic.plan import Order
 from mersearch.errors import ConfigError, DataError, MersearchError, Several
 from mersearch.evaluation import evaluate, only, report
 from mersearch.export import export
@@ -276,8 +278,9 @@ def test_every_folder_of_megc2019_is_asked_for() -> None:
         (["data=composite", "data.roots.smic=3", "data.roots.samm=x"], "data.roots must be a mapping"),
         (
             ["data=composite", "data.roots.a=x", "data.roots.b=x", "data.synthetic.layout=smic"],
-            "data.synthetic is of a single database",
+            "data.synthetic.layout=composite is that of a composite",
         ),
+        (["data=synthetic", "data.synthetic.layout=composite"], "and of nothing else"),
     ],
 )
 def test_a_composite_that_is_none_is_refused(overrides: list[str], message: str) -> None:
@@ -291,6 +294,27 @@ def test_what_is_wrong_with_several_databases_is_told_together(
     config = configured({"casme2": tmp_path / "a", "smic": tmp_path / "b", "samm": whole["samm"]})
     with pytest.raises(Several, match=r"the root of CASME II(?s:.*)the root of SMIC"):
         read(config, quiet)
+
+
+def test_invented_people_of_several_databases_are_one_word_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(out: Path, layout: str, **settings: Any) -> None:
+        release = LAYOUTS[layout].releases[0]
+        order = Order(
+            settings["subjects"], settings["clips"], 3, 1.0, quirks=False, size=1.0, release=release
+        )
+        write_labels(out, layout, order)
+
+    monkeypatch.setattr("mersearch.data.synthetic.synthesize", written)
+    few = ("data.synthetic.subjects=2", "data.synthetic.clips=12", f"run.root={tmp_path}")
+    config = compose("disentangle", ["data=synthetic_megc2019", "macro=none", *few])
+    database = read(config, quiet).micro
+    assert {part.name: len(part.subjects) for part in database.parts} == dict.fromkeys(PARTS, 2)
+    assert all(".synthetic" in root for root in config.data.folders.values())
+    assert {name: made.layout for name, made in config.data.generated.items()} == {
+        name: name for name in PARTS
+    }
 
 
 def test_databases_without_a_common_label_set_are_refused(whole: dict[str, Path]) -> None:

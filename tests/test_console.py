@@ -63,12 +63,16 @@ def test_the_table_fits_80_columns_whatever_it_holds() -> None:
         assert max(map(len, picture(shown, name="a" * 200))) <= 80
 
 
+def test_the_last_line_of_the_table_is_blank_so_that_what_ctrl_c_shows_fits_in_it() -> None:
+    assert [not line.strip() for line in picture(FULL)[-2:]] == [False, True]
+
+
 def test_the_table_says_state_folds_score_and_why_of_every_trial() -> None:
     lines = picture(FULL)
     assert lines[0].strip() == "quintuplet: 3 of 10 trials over"
     assert lines[1].strip() == "2 running, 1 complete, 1 stopped early, 1 failed"
     assert lines[2].strip() == "elapsed 1:02:03   left about 1:30   best uf1 0.612 (trial 0)"
-    rows = [line.split() for line in lines[5:]]
+    rows = [line.split() for line in lines[5:-1]]
     assert [(r[0], r[1]) for r in rows] == [
         ("0", "complete"), ("1", "stopped"), ("2", "failed"), ("3", "running"), ("4", "running"),
     ]  # fmt: skip
@@ -81,7 +85,7 @@ def test_the_table_says_state_folds_score_and_why_of_every_trial() -> None:
 
 def test_the_table_shows_the_last_twelve_trials_and_earlier_ones_that_run() -> None:
     rows = [row(k, "running" if k in (2, 19) else "stopped", 3, 0.1) for k in range(20)]
-    shown = [int(line.split()[0]) for line in picture(progress(*rows))[5:]]
+    shown = [int(line.split()[0]) for line in picture(progress(*rows))[5:-1]]
     assert shown == [2, *range(8, 20)]
 
 

@@ -9,10 +9,20 @@ import torch
 
 from mersearch.errors import ConfigError, TrialFailure
 from mersearch.testing import AlgorithmContract
+from mersearch.testing.held_out import REPLACEMENTS
 
 CAUGHT = [
     # algorithm, test, its arguments, message
     ("ReadsLabelsInPredict", "every_held_out_clip_gets_logits_and_a_map", (), "micro.emotion"),
+    *(
+        (
+            "LooksBehindThePlan",
+            "replacing_what_is_held_out_changes_no_bit_of_the_training",
+            (what,),
+            f"{what} of the held-out clips of",
+        )
+        for what in REPLACEMENTS
+    ),
     ("RemembersPredictedClips", "nothing_is_carried_from_one_fold_to_another", (), "after other folds"),
     ("RemembersPlannedLabels", "nothing_is_carried_from_one_fold_to_another", (), "after other folds"),
     (

@@ -12,6 +12,7 @@ def disk(tmp_path: Path) -> Path:
     for name in ("CASME2/Cropped", "SAMM", "Bjo\u0308rn"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "CASME2/labels.xlsx").touch()
+    (tmp_path / "SAMO").symlink_to("nowhere")
     return tmp_path
 
 
@@ -23,9 +24,11 @@ def disk(tmp_path: Path) -> Path:
         ("CASMEII/labels.xlsx", "CASME2/labels.xlsx"),
         ("CASME2/lables.xlsx", "CASME2/labels.xlsx"),
         ("CASMEII/gone", "CASME2"),
-        ("./SAM/../SAMN", "SAMM"),
+        ("./x/../SAMMM", "SAMM"),
         ("entirely", None),
         ("SAMM/anything", None),
+        ("SAMM", None),
+        ("SAMO", None),
     ],
 )
 def test_the_first_part_that_is_missing_is_replaced_by_the_most_similar_name(

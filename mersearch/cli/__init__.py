@@ -4,6 +4,7 @@ what it does is in the modules that it calls.
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from collections.abc import Callable
@@ -92,6 +93,10 @@ def main() -> None:
     """The console script: errors of the user's become one message and an exit code."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a terminal may lack letters, and a path may hold bytes that are none
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except MersearchError as error:

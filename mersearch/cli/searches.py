@@ -33,12 +33,14 @@ def launch(
 def _dry_run(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
     from mersearch.placing import place
-    from mersearch.planning import dry_run
+    from mersearch.planning import dry_run, refusal
 
     where = place(config, address)
     with preparing() as report:
         lines = dry_run(config, where, report)
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)
+    if refused := refusal(config):
+        raise refused
 
 
 def resume(

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mersearch.data.preprocess import Preprocess
@@ -41,7 +41,8 @@ class Run:
 class Synthetic:
     """A generated database, written to the root in the layout of a real one when it is not there yet."""
 
-    layout: Literal["casme2", "ckplus", "samm", "mmew", "mmew_macro", "smic"]
+    layout: Literal["casme2", "ckplus", "samm", "mmew", "mmew_macro", "smic", "composite"]
+    """Of a real database; `composite` = each database of `data.roots` in its own."""
     subjects: int = field(default=8, metadata={"ge": 2})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})
@@ -77,11 +78,11 @@ class Data:
                 received=f"data.database={self.database}, data.roots of {', '.join(self.roots)}",
                 fix="data=composite data.roots.casme2=… data.roots.samm=…, or data.root=… alone",
             )
-        if self.composite and self.synthetic:
+        if self.synthetic and self.composite != (self.synthetic.layout == COMPOSITE):
             raise ConfigError(
-                "data.synthetic is of a single database",
-                received="data.database=composite",
-                fix="mersearch data synthesize writes the databases; name their folders in data.roots",
+                f"data.synthetic.layout={COMPOSITE} is that of a composite, and of nothing else",
+                received=f"data.database={self.database}, data.synthetic.layout={self.synthetic.layout}",
+                fix="data=synthetic_megc2019 for invented people of several databases, data=synthetic for one",
             )
         if self.composite and (self.root or len(self.roots) < 2):
             received = f"data.root={self.root}" if self.root else f"{', '.join(self.roots) or 'none'}"
@@ -100,6 +101,15 @@ class Data:
     def folders(self) -> dict[str, str]:
         """Reader → folder, of every database."""
         return dict(sorted(self.roots.items())) if self.composite else {self.database: self.root or ""}
+
+    @property
+    def generated(self) -> dict[str, Synthetic]:
+        """Reader → what is generated in its folder, in a layout of a real database; empty for real databases."""
+        if self.synthetic is None:
+            return {}
+        if not self.composite:
+            return {self.database: self.synthetic}
+        return {name: replace(self.synthetic, layout=name) for name in self.folders}  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,10 @@ def _space_file(space: str | Path) -> Path:
         raise ConfigError(f"{space} is a folder, not a YAML file", received=str(space), fix=fix)
     if not file.is_file():
         names = [found.stem for found in shipped.glob("*.yaml")]
-        fix = mistyped(file) + did_you_mean(file.stem, names, "shipped search spaces")
-        what = f"no file {space}" if file.suffix or file.parent.name else f"no search space {space}"
+        is_path = bool(file.suffix or file.parent.name)
+        beside = mistyped(file) if is_path else ""
+        fix = beside + did_you_mean("" if beside else file.stem, names, "shipped search spaces")
+        what = f"no {'file' if is_path else 'search space'} {space}"
         raise ConfigError(f"there is {what}", received=str(space), fix=fix)
     if file.suffix != ".yaml":
         fix = f"call it {file.stem}.yaml" if file.suffix == ".yml" else "name a file whose name ends in .yaml"

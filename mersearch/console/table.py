@@ -28,6 +28,9 @@ def dashboard(
 ) -> RenderableType:
     """The whole picture, at most as wide as the terminal.
 
+    Its last line is blank: the ^C that a terminal shows there must not start a line of its own, or the next picture
+    would be drawn one line too low.
+
     Args:
         progress: what to show.
         name: of the run.
@@ -38,7 +41,7 @@ def dashboard(
         starting: no fold has come in yet since the command started.
     """
     heading = _heading(progress, name, metric, elapsed, left, starting)
-    return Group(*heading, _table(progress, metric, rows))
+    return Group(*heading, _table(progress, metric, rows), Text())
 
 
 def _heading(

@@ -129,7 +129,7 @@ def closing(
 
 def mark_synthetic(databases: Sequence[str]) -> str:
     """Says that databases are generated, and what a score on them is worth."""
-    names = " and ".join(databases)
+    names = " and ".join([part for part in (", ".join(databases[:-1]), databases[-1]) if part])
     return f"The data are synthetic ({names}): scores say that the search works,\nnot how well on real faces."
 
 

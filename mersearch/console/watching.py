@@ -19,7 +19,7 @@ PERIOD = 0.25
 """Seconds between two pictures when nothing happens."""
 STARTING = "starting workers…"
 """Shown until the first trial is handed out."""
-AROUND = 8
+AROUND = 9
 """Lines of a terminal that are not trials."""
 
 
@@ -30,6 +30,7 @@ class Watching:
         name: of the run.
         metric: what is maximised.
         file: instead of standard output.
+        since: moment of the clock at which the command began; now by default.
         clock: seconds, for elapsed times.
         now: time of day, for log lines.
     """
@@ -40,13 +41,15 @@ class Watching:
         metric: str,
         *,
         file: TextIO | None = None,
+        since: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._name, self._metric, self._clock = name, metric, clock
         self._screen = Screen(file, now)
         self._live = Live(console=self._screen.rich, auto_refresh=False) if self._screen.live else None
-        self._start = self._event = self._drawn = clock()
+        self._event = self._drawn = clock()
+        self._start = self._event if since is None else since
         self._last: Progress | None = None
         self._folds: int | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import sys
 from collections import Counter
@@ -204,6 +205,18 @@ def test_a_table_reads_the_same_however_a_program_saved_it(
     plain = (filmed / "manifest.csv").read_text().replace("\r\n", "\n")
     (filmed / "other.csv").write_bytes(written(plain))
     assert read(filmed / "other.csv").clips == read(filmed).clips
+
+
+def test_a_table_is_checked_also_where_standard_output_has_no_such_letters(
+    filmed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(sys, "argv", ["mersearch", "data", "check", "manifest", str(filmed)])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    shown.seek(0)
+    assert "32\\xd724 (2 clips)" in shown.read(), "the size in pixels, with the sign that ASCII lacks"
 
 
 def test_what_macos_leaves_beside_pictures_is_no_picture(filmed: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from clip_tables import pictures, write_pictures, write_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,6 +212,19 @@ def test_painted_clips_are_read_as_the_truth_beside_them_says(tmp_path):
         truth = {f"{name}/{record['clip']}": record for record in map(json.loads, lines)}
         for clip in read(name, root).clips:
             assert len(clip.frames) == truth[clip.clip_id]["offset"] - truth[clip.clip_id]["onset"] + 1
+
+
+def test_a_manifest_of_pictures_keeps_the_same_rules(tmp_path):
+    rows = [
+        {"subject": f"{n:02d}", "emotion": ("joy", "fear")[n % 2], "frames": f"film/{n}", "onset": 3 + n}
+        for n in range(4)
+    ]
+    for n, row in enumerate(rows):
+        write_pictures(tmp_path / row["frames"], pictures(8), first=3 + n)
+    database = read_micro("manifest", write_table(tmp_path / "manifest.csv", rows), "derived")
+    keeps_the_rules(database)
+    assert read_micro("manifest", tmp_path, "derived") == database
+    assert [numbers(clip)[0] for clip in database.clips] == [3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
