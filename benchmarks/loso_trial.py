@@ -179,8 +179,8 @@ def measure(cell: Cell, rounds: int, limit: float, processes: int) -> dict[str, 
         start, load = time.perf_counter(), os.getloadavg()[0]
         for way in ways(cell, processes):
             bench.seconds(way, 1)
-            if time.perf_counter() - start > limit / 4:
-                return _line(cell, load, open=f"the first steps take more than {limit / 4:.0f} s")
+            if time.perf_counter() - start > limit:
+                return _line(cell, load, open=f"the first steps take more than {limit:.0f} s")
         found: dict[str, list[NDArray[np.float64]]] = {}
         peaks: dict[str, int] = {}
         for number in range(rounds):
