@@ -78,5 +78,5 @@ def rewind(optimiser: torch.optim.Optimizer) -> None:
 
 
 def owned(state: State) -> State:
-    """Tensors of their own, which a captured step may change in place."""
+    """Copies, so that a captured step may change tensors in place whatever a loss returns of them."""
     return {name: value.clone() for name, value in state.items()}

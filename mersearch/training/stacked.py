@@ -14,7 +14,7 @@ from mersearch.algorithm import Algorithm, Stage, State, Training, Update, curve
 from mersearch.errors import TrialFailure
 from mersearch.training import optimisers
 from mersearch.training.batches import LazyBatch, Row, Split, planned_together
-from mersearch.training.captured import Replayed, Snapshot, rewind
+from mersearch.training.captured import Replayed, Snapshot, owned, rewind
 from mersearch.training.device import DeviceData
 from mersearch.training.record import OnFailure, Record
 from mersearch.training.together import Together
@@ -127,7 +127,7 @@ class CapturedTrainer(Trainer):
 
     def _body(self, state: State) -> None:
         self._lr.copy_(self._lrs.index_select(0, self._row // self._repeats)[0])
-        moved = self._once(self._row, self._row[0], state)
+        moved = owned(self._once(self._row, self._row[0], state))
         for name, value in moved.items():
             state[name].copy_(value)
         self._row.add_(1)
