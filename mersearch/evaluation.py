@@ -1,11 +1,10 @@
-"""Full leave-one-subject-out evaluation of one configuration, in this process."""
+"""Full leave-one-subject-out evaluation of one configuration: in this process, or on several workers at once."""
 
 from __future__ import annotations
 
 import dataclasses
 import textwrap
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,12 @@ from mersearch.metrics import METRICS, NAMES, class_f1
 if TYPE_CHECKING:
     from mersearch.config.records import Config
     from mersearch.opening import Opened
+    from mersearch.search.bridge import Watcher
     from mersearch.search.session import Session
-    from mersearch.store import Progress, Trial
+    from mersearch.store import Recorder, Trial
 
-    OnProgress = Callable[[Progress], None]
-
-
+WORTH = 60.0
+"""Seconds of training, from which on other processes are started to share it."""
 _WRAPPER = textwrap.TextWrapper(80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
@@ -45,35 +44,37 @@ def only(config: Config) -> Config:
     return dataclasses.replace(config, search=dataclasses.replace(config.search, trials=1))
 
 
-def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
+def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Trial:
     """Train and predict every fold that is not stored yet; the trial with all folds.
+
+    Folds are trained in this process, as long as that takes little time or this machine has room for one trial only.
+    Else, and on a cluster, they spread over all workers, with the same predictions.
+
+    Args:
+        opened: the run.
+        watcher: shows it.
+        address: of Ray, as for `search`.
 
     Raises:
         NothingRan: the configuration cannot be trained.
         RunError: another process works on the run.
-        Interrupted: the disk is full.
+        ClusterError: Ray cannot be reached or started.
+        Interrupted: the disk is full, or a signal arrived.
     """
     from mersearch.ledger import recording
     from mersearch.opening import record_turn
-    from mersearch.search.policy import NoStopping
-    from mersearch.search.session import Session
-    from mersearch.space import Space
+    from mersearch.search.address import resolve
 
-    config = opened.config
+    address = resolve(address)
     with opened.run.writer() as writer, recording(opened.run, writer) as recorder:
-        session = Session(
-            recorder,
-            space=Space(),
-            trials=1,
-            metric=config.search.metric,
-            policy=NoStopping(),
-            seed=config.run.seed,
-            sampler="random",
-        )
+        session = _session(opened, recorder)
         proposal = session.next_trial()
         if proposal is not None:
             record_turn(opened, session.progress().folds_done)
-            _train(opened, session, proposal.trial, proposal.done, on_progress)
+            if address == "local":
+                _train(opened, session, proposal.trial, watcher)
+            if writer.state.in_state("running"):
+                _spread(opened, _session(opened, recorder), address, watcher)
         best = session.best()
         if best is None:
             raise NothingRan(
@@ -85,30 +86,82 @@ def evaluate(opened: Opened, on_progress: OnProgress) -> Trial:
         return best
 
 
-def _train(opened: Opened, session: Session, trial: int, done: int, on_progress: OnProgress) -> None:
+def _session(opened: Opened, recorder: Recorder) -> Session:
+    from mersearch.search.policy import NoStopping
+    from mersearch.search.session import Session
+    from mersearch.space import Space
+
+    return Session(
+        recorder,
+        space=Space(),
+        trials=1,
+        metric=opened.config.search.metric,
+        policy=NoStopping(),
+        seed=opened.config.run.seed,
+        sampler="random",
+    )
+
+
+def _train(opened: Opened, session: Session, number: int, watcher: Watcher) -> None:
+    """Train chunk after chunk in this process, until others are worth starting."""
     from mersearch.search.bridge import FAILURES
     from mersearch.store.files import new_folder, replace
 
     worker = opened.study.open()
     worker.start({})
-    going = True
-    while going:
-        subjects = session.plan.next_chunk(done)
+    plan, trial = session.plan, session.state.trials[number]
+    while trial.state == "running" and not _worth_spreading(opened, session):
+        start = trial.done - trial.done % plan.chunk
+        while all(subject in trial.folds for subject in plan.next_chunk(start)):
+            start += plan.chunk
         try:
-            folds = worker.train(trial, subjects, done // session.plan.chunk, attempt=0)
+            folds = worker.train(number, plan.next_chunk(start), start // plan.chunk, attempt=0)
         except TrialFailure as failure:
-            session.fail(trial, failure.line)
+            session.fail(number, failure.line)
             return
         except MersearchError:
             raise
         except Exception as error:
-            session.fail(trial, " ".join(f"{type(error).__name__}: {error}".split()))
+            session.fail(number, " ".join(f"{type(error).__name__}: {error}".split()))
             folder = new_folder(opened.run.path / FAILURES, opened.run.path)
-            replace(folder / f"{trial:05d}.txt", traceback.format_exc().encode(), opened.run.path)
+            replace(folder / f"{number:05d}.txt", traceback.format_exc().encode(), opened.run.path)
             return
-        going = session.report(trial, folds)
-        done += len(subjects)
-        on_progress(session.progress())
+        session.report(number, folds)
+        watcher.update(session.progress())
+
+
+def _worth_spreading(opened: Opened, session: Session) -> bool:
+    """Whether the folds that are left take so long here that workers side by side are worth their start."""
+    from mersearch.search.slots import local_slots
+
+    trial, now = opened.config.trial, session.progress()
+    if now.seconds_per_fold is None or (now.folds - now.folds_done) * now.seconds_per_fold < WORTH:
+        return False
+    return local_slots(trial.cpus, trial.gpus, opened.config.search.concurrency).count > 1
+
+
+def _spread(opened: Opened, session: Session, address: str, watcher: Watcher) -> None:
+    """Train what is left on every worker that there is room for."""
+    from mersearch.placing import private_cores, slots_on
+    from mersearch.search.engine import run_search
+    from mersearch.search.ray_cluster import cluster
+    from mersearch.search.slots import local_cards, local_cores
+
+    config, threads = opened.config, int(opened.study.mode["threads"])
+    cores = private_cores(config) if address == "local" else local_cores()
+    with cluster(address, cpus=cores, gpus=local_cards(), threads=threads) as on:
+        slots = slots_on(config, on)
+        watcher.notice(f"{slots.count} chunks of folds at a time")
+        run_search(
+            session,
+            opened.study,
+            on,
+            slots,
+            run=opened.run.path,
+            metric=config.search.metric,
+            watcher=watcher,
+            retries=config.trial.retries,
+        )
 
 
 def scores(trial: Trial, classes: tuple[str, ...]) -> Scores:

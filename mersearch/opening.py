@@ -19,16 +19,17 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
-from mersearch.numerics import Mode, difference, with_folds
+from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
-from mersearch.ready import current_mode, make_ready, require_cards, study_of
+from mersearch.ready import AskedMode, current_mode, known, make_ready, require_cards, study_of, waiting
 from mersearch.sameness import Source
 from mersearch.search.history import KEY, find_earlier, warm_start
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
+from mersearch.store.lease import require_idle
 
 EXTENDABLE = (
     "search.trials",
@@ -36,8 +37,10 @@ EXTENDABLE = (
     "search.time_budget",
     "search.gpu_hours",
     "search.stop_when_flat",
+    "cluster",
+    "trial.retries",
 )
-"""Keys that may change when a run goes on; every other key is part of what its numbers mean."""
+"""Keys, or groups of keys, that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
@@ -70,13 +73,14 @@ def location(config: Config) -> Path:
     return Path(config.run.root).expanduser() / config.run.name
 
 
-def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened:
+def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> Opened:
     """Create the run of `config`, or open it where it exists.
 
     Args:
         config: of the run.
         report: takes the progress of what is prepared.
-        mode: numeric mode of the workers; that of this machine by default.
+        mode: numeric mode of the workers, asked for only where something is left to train; that of this machine by
+            default.
 
     Raises:
         ConfigError: the run exists with another configuration, as `make_ready`, or as `warm_start`.
@@ -88,7 +92,7 @@ def open_run(config: Config, report: Report, mode: Mode | None = None) -> Opened
     if is_run(path):
         run = RunDirectory.open(path)
         config = as_launched(run, config)
-        return _reopen(run, config, report, with_folds(mode or current_mode(config), config))
+        return _reopen(run, config, report, mode or current_mode(config))
     earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
@@ -158,11 +162,16 @@ def require_room(config: Config, trials: int) -> None:
         )
 
 
-def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Opened:
+def _reopen(run: RunDirectory, config: Config, report: Report, asked: AskedMode) -> Opened:
     changed = differences(run, config)
-    require_cards(config, mode)
     keys = [key for key, _, _ in changed]
     prepared = _prepared(run, config, report, moved=any(_among(key, DATA_PLACES) for key in keys))
+    if callable(asked) and not _over(run, config):
+        require_idle(run.path)
+        report(waiting(config, len(run.plan)), 0, 0)
+    over = callable(asked) and _over(run, config)
+    mode = _last(run)["mode"] if over else with_folds(known(asked), config)
+    require_cards(config, mode)
     code = sources(config.algorithm.name)
     now = {"mode": mode, "sources": code}
     remarks = [f"{key}: {old} → {new}" for key, old, new in changed]
@@ -175,6 +184,12 @@ def _reopen(run: RunDirectory, config: Config, report: Report, mode: Mode) -> Op
             "other code than at launch: new predictions may differ from what the old code would have given"
         )
     return Opened(run, config, study_of(config, prepared, run.plan, mode), False, tuple(remarks), turn)
+
+
+def _over(run: RunDirectory, config: Config) -> bool:
+    """Whether every trial that `config` plans is over, so that nothing is left to train."""
+    state = run.read()
+    return len(state.trials) >= config.search.trials and not state.in_state("running")
 
 
 def _among(key: str, keys: Sequence[str]) -> bool:
@@ -241,14 +256,15 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
     values = copy.deepcopy(run.config)
     for override in overrides:
         key, separator, text = override.partition("=")
-        if not separator or key not in EXTENDABLE:
+        section, _, name = key.partition(".")
+        if not separator or not name or not _among(key, EXTENDABLE):
             raise ConfigError(
                 f"a run goes on with its own configuration; only {_listed(EXTENDABLE)} may change",
                 received=override,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
         run.setting("search", "trials")
-        values["search"][key.partition(".")[2]] = _value(override, text)
+        values.setdefault(section, {})[name] = _value(override, text)
     places = Sources.of_file(run.path / "config.yaml")
     typed = tuple((override.partition("=")[0], override) for override in overrides)
     config = load_config(values, dataclasses.replace(places, overrides=typed))

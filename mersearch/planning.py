@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
-from dataclasses import dataclass
 
 from mersearch.config.records import Config, Search
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on, with_folds
+from mersearch.numerics import Mode, mode_on, threads_of
 from mersearch.opening import as_launched, differences, location, require_room
+from mersearch.placing import Place, growth_lines
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, require_backend, settled, shapes_of
-from mersearch.search.budget import budget_of
+from mersearch.search.budget import HOUR, budget_of
 from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.timing import seconds_per_fold
 
 WIDTH = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a search would run.
-
-    Attributes:
-        slots: trials side by side.
-        mode: numeric mode of its workers.
-        cluster: address of a Ray cluster; empty for this machine.
-    """
-
-    slots: int
-    mode: Mode
-    cluster: str = ""
 
 
 def dry_run(config: Config, place: Place, report: Report) -> list[str]:
@@ -57,8 +41,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     require_material(config, shapes, material.macro is not None)
     choice = settled(config, material, _own_mode(config), report)
     config = config if choice is None else choice.applied(config)
-    place = dataclasses.replace(place, mode=with_folds(place.mode, config))
-    require_backend(config, place.mode)
+    require_backend(config, place.device)
     subjects = len(material.micro.subjects)
     rows = [
         ("data", _database(config, material)),
@@ -72,7 +55,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         *(("", remark) for remark in remarks(config.search, config.space)),
         ("stopping", _stopping(config.search)),
         *([("budget", _budget(config.search))] if _budget(config.search) else []),
-        ("resources", _resources(place)),
+        ("resources", _resources(config, place)),
+        *(("", line) for line in growth_lines(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *(_done(now) if now else []),
     ]
@@ -85,6 +69,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
             f"at most {_duration(seconds * most / place.slots)}: {most} folds of about {seconds:.1f} s, {how}"
         )
         rows.append(("time", f"{text}; stopping saves a part"))
+        rows += _cards(place, most, seconds)
     lines = [part for name, text in rows for part in _wrapped(name, text)]
     return ["plan (nothing was trained or preprocessed)", *lines]
 
@@ -140,10 +125,18 @@ def _budget(search: Search) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _resources(place: Place) -> str:
-    threads, device = place.mode["threads"], place.mode["device"]
+def _resources(config: Config, place: Place) -> str:
     where = f"the cluster at {place.cluster}" if place.cluster else "this machine"
-    return f"{place.slots} trial(s) at once on {where} ({device}), {threads} thread(s) each"
+    threads = threads_of(config)
+    return f"{place.slots} trial(s) at once on {where} ({place.device}), {threads} thread(s) each"
+
+
+def _cards(place: Place, folds: int, seconds: float) -> list[tuple[str, str]]:
+    """The hours of cards if no trial is stopped early; nothing on processors."""
+    if not place.gpus:
+        return []
+    hours = folds * seconds * place.gpus / HOUR
+    return [("cards", f"at most {hours:.3g} GPU-hours, at {place.gpus:g} card(s) per trial")]
 
 
 def _how(place: Place, *, measured: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,37 +44,64 @@ class Ready:
     remarks: tuple[str, ...] = ()
 
 
-def make_ready(config: Config, report: Report, mode: Mode | None = None) -> Ready:
+AskedMode = Mode | Callable[[], Mode]
+"""A numeric mode, or how to learn it: asked once, when all else is ready."""
+
+
+def waiting(config: Config, folds: int) -> str:
+    """What is said before a cluster may start machines: how many, and what for at the most."""
+    growth, trials = config.cluster, config.search.trials
+    most = f"at most {trials} trials of {folds} folds"
+    if growth.max_workers is not None:
+        size = f"{growth.worker_cpus:g} CPU and {growth.worker_gpus:g} GPU"
+        most = f"at most {growth.max_workers} machines of {size} beside its head, for {most}"
+    if config.search.gpu_hours is not None:
+        most += f" and {config.search.gpu_hours:g} GPU-hours"
+    return f"asking the cluster for workers: {most}"
+
+
+def known(mode: AskedMode) -> Mode:
+    """The numeric mode, asked for where that is needed."""
+    return mode() if callable(mode) else mode
+
+
+def make_ready(config: Config, report: Report, mode: AskedMode | None = None) -> Ready:
     """Read and preprocess the data of `config`, and check that every configuration of its space can use them.
 
     Args:
         config: what is made ready.
         report: takes the progress.
-        mode: numeric mode of the workers; that of this machine by default.
+        mode: numeric mode of the workers, a question for it is put last; that of this machine by default.
 
     Raises:
         ConfigError: the algorithm needs what is not there.
         DataError: a database breaks a rule, or has one subject.
         Interrupted: the disk is full, or an interrupt came; preprocessed clips are kept.
     """
-    mode = mode or current_mode(config)
+    asked = mode or current_mode(config)
     material = read(config, report)
-    require_cards(config, mode)
+    if not callable(asked):
+        require_cards(config, asked)
     require_installed(config.search.sampler)
     require_subjects(material.micro.subjects)
     fit = fitted(config, Holdings.of(material))
     config = fit.config
     require_material(config, shapes_of(config, material), material.macro is not None)
-    choice = settled(config, material, mode, report)
+    choice = None if callable(asked) else settled(config, material, asked, report)
     if choice is not None:
         config = choice.applied(config)
-    mode = with_folds(mode, config)
-    require_backend(config, mode)
+    if not callable(asked):
+        require_backend(config, str(asked["device"]))
     prepared = preprocess(config, material, report)
     dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
-    study = study_of(config, prepared, plan, mode)
-    provenance = describe(config, material, prepared, mode)
+    if callable(asked):
+        report(waiting(config, len(plan)), 0, 0)
+    now = with_folds(known(asked), config)
+    require_cards(config, now)
+    require_backend(config, str(now["device"]))
+    study = study_of(config, prepared, plan, now)
+    provenance = describe(config, material, prepared, now)
     if choice is None:
         return Ready(study, provenance, fit.remarks)
     remarks = (*fit.remarks, f"folds.batch=auto: {choice.line}")
@@ -88,7 +116,7 @@ def settled(config: Config, material: Material, mode: Mode, report: Report) -> C
     return choose(config, material, shapes_of(config, material), mode)
 
 
-def require_backend(config: Config, mode: Mode) -> None:
+def require_backend(config: Config, device: str) -> None:
     """Raise ConfigError where the back-end of the folds cannot train on the device, or would leave cores idle."""
     folds, cores = config.folds, int(config.trial.cpus)
     if folds.backend.endswith("-graph") and mode["device"] != "cuda":
@@ -99,10 +127,10 @@ def require_backend(config: Config, mode: Mode) -> None:
         )
     if folds.backend != "processes":
         return
-    if mode["device"] != "cpu":
+    if device != "cpu":
         raise ConfigError(
             "folds.backend=processes trains on processors",
-            received=f"trials on {mode['device']}",
+            received=f"trials on {device}",
             fix="folds.backend=fused or loop on a card; trial.gpus=0 trains on processors",
         )
     if folds.chunk < cores:

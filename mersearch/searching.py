@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,23 +11,21 @@ from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
 from mersearch.durations import seconds
-from mersearch.errors import ConfigError, TimeUp
+from mersearch.errors import TimeUp
 from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
-from mersearch.planning import Place
-from mersearch.ready import current_mode
+from mersearch.placing import Place, growth_lines, placed, private_cores, slots_on
 from mersearch.report import write_ablation
 from mersearch.search import history
 from mersearch.search.address import resolve
-from mersearch.search.budget import budget_of, room
+from mersearch.search.budget import HOUR, budget_of, room
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
-from mersearch.search.probe import workers_mode
-from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.ray_cluster import cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
-from mersearch.search.slots import Slots, cluster_slots, local_cards, local_cores, local_slots
+from mersearch.search.slots import local_cards, local_cores
 from mersearch.store import Progress, Recorder, RunState, RunWriter, progress
 
 Say = Callable[[Sequence[str]], None]
@@ -91,32 +88,6 @@ def _until(config: Config, since: float) -> float | None:
     return time.time() + since - time.monotonic() + whole - room(whole)
 
 
-def place(config: Config, address: str | None) -> Place:
-    """Where a search of `config` would run: its slots, and the numeric mode of its workers.
-
-    Args:
-        config: of the search.
-        address: as for `search`; a cluster is connected to, and a worker of it is asked.
-
-    Raises:
-        ClusterError: Ray cannot be reached, has no room for a trial, or its workers cannot train.
-        ConfigError: as `current_mode`, for this machine.
-    """
-    trial, concurrency, address = config.trial, config.search.concurrency, resolve(address)
-    if address == "local":
-        mode = current_mode(config)
-        return Place(local_slots(trial.cpus, trial.gpus, concurrency).count, mode)
-    if config.folds.batch == "auto":
-        raise ConfigError(
-            "folds.batch=auto measures on this machine, not on a cluster",
-            received=f"the cluster at {address}",
-            fix="give folds.backend and folds.chunk; a dry run on a machine of the cluster says which are fastest",
-        )
-    with cluster(address, cpus=0) as on:
-        slots = _slots(config, on)
-        return Place(slots.count, workers_mode(config, slots), on.address)
-
-
 def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
     """What came out: the best trial of a search, the table of an ablation."""
     config = opened.config
@@ -157,11 +128,11 @@ def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until:
 def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
-    cores = _cores(config) if address == "local" else local_cores()
+    cores = private_cores(config) if address == "local" else local_cores()
     say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
-        slots = _slots(config, on)
-        say([*announcement(config.ablation), *_opening_lines(opened, writer, slots)])
+        slots, where = slots_on(config, on), placed(config, on)
+        say([*announcement(config.ablation), *_opening_lines(opened, writer, where)])
         session = Session(
             writer,
             space=config.space,
@@ -182,7 +153,10 @@ def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, unt
             for remark in _remarks(opened):
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
-            run_search(session, opened.study, on, slots, run=run, metric=metric, watcher=watcher)
+            retries = config.trial.retries
+            run_search(
+                session, opened.study, on, slots, run=run, metric=metric, watcher=watcher, retries=retries
+            )
 
 
 def _remarks(opened: Opened) -> list[str]:
@@ -191,30 +165,34 @@ def _remarks(opened: Opened) -> list[str]:
     return [*opened.remarks, *earlier, *of_sampler(config.search, config.space)]
 
 
-def _opening_lines(opened: Opened, writer: Recorder, slots: Slots) -> list[str]:
+def _opening_lines(opened: Opened, writer: Recorder, where: Place) -> list[str]:
     search = opened.config.search
     return opening(
         run=opened.run.path,
         trials=search.trials,
         folds=len(opened.run.plan),
         done=standing(opened, writer).folds_done,
-        slots=slots.count,
+        slots=where.slots,
         device=str(opened.study.mode["device"]),
+        most=_most(opened, writer, where),
         synthetic=_synthetic(opened.config),
     )
 
 
-def _cores(config: Config) -> int:
-    """Cores of a private Ray: those of the machine, or as many as the trials side by side ask for."""
-    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
-    return max(local_cores(), math.ceil(slots.count * slots.cpus))
-
-
-def _slots(config: Config, on: Cluster) -> Slots:
-    trial, concurrency = config.trial, config.search.concurrency
-    if on.private:
-        return local_slots(trial.cpus, trial.gpus, concurrency)
-    return cluster_slots(trial.cpus, trial.gpus, concurrency, cores=on.cpus, cards=on.gpus)
+def _most(opened: Opened, writer: Recorder, where: Place) -> list[str]:
+    """Machines and hours of cards that the rest of the search may take on a cluster."""
+    lines = growth_lines(where)
+    if not where.cluster or not where.gpus:
+        return lines
+    now, limit = standing(opened, writer), opened.config.search.gpu_hours
+    folds = (
+        sum(now.folds - row.folds for row in now.trials if row.state == "running") + now.coming * now.folds
+    )
+    text = f"at most {folds} folds, each on {where.gpus:g} card(s)"
+    if now.seconds_per_fold:
+        text += f": {folds * now.seconds_per_fold * where.gpus / HOUR:.3g} GPU-hours at the mean so far"
+    budget = f"no more than {limit:g} GPU-hours (search.gpu_hours)" if limit else ""
+    return [*lines, text, *([budget] if budget else [])]
 
 
 def _synthetic(config: Config) -> tuple[str, ...]:

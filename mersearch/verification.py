@@ -13,9 +13,10 @@ from mersearch.errors import ConfigError, NothingRan, Stopped
 from mersearch.honest import honest
 from mersearch.nested import Group, Nested, groups_of, inner_config, judged, lines
 from mersearch.opening import Opened, extend, open_run
+from mersearch.placing import mode_at
 from mersearch.preparation import Report
-from mersearch.search.address import resolve
-from mersearch.searching import Say, place, search, standing_of
+from mersearch.ready import known
+from mersearch.searching import Say, search, standing_of
 from mersearch.store import RunDirectory
 from mersearch.store.files import replace
 from mersearch.summary import best_lines
@@ -53,7 +54,7 @@ def verify(
     config = extend(run, ())
     _require_search(run, config)
     members = groups_of(run.plan, groups)
-    mode = place(config, resolve(address)).mode
+    mode = known(mode_at(config, address))
     with preparing() as report:
         outer = open_run(config, report, mode)
     root, found = run.path / f"nested-{groups}", []

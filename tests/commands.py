@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from mersearch.store.owner import start_time
@@ -22,20 +23,33 @@ MARK = "MERSEARCH_TESTED_COMMAND"
 class Command:
     """A command, and every process that it starts: they inherit a variable that no other process has."""
 
-    def __init__(self, folder: Path, *arguments: str, path: Path | None = None) -> None:
-        """Start it in `folder`, with `path` on PYTHONPATH."""
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        path: Path | None = None,
+        program: Sequence[str] = (str(CONSOLE_SCRIPT),),
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Start it in `folder`, with `path` on PYTHONPATH and further variables; another program on request."""
         places = os.pathsep.join(map(str, (ROOT, path) if path else (ROOT,)))
         self._said = " ".join(("mersearch", *arguments))
         mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self._mark, self._output = f"{MARK}={mark}", folder / f"{mark}.log"
         with self._output.open("w") as output:
             self._process = subprocess.Popen(
-                [str(CONSOLE_SCRIPT), *arguments],
+                [*program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": places, "HOME": str(folder / "home"), MARK: mark},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": places,
+                    "HOME": str(folder / "home"),
+                    **variables,
+                    MARK: mark,
+                },
             )
         self.pid, self._start = self._process.pid, time.monotonic()
         self._known: dict[int, str] = {}

@@ -21,7 +21,8 @@ class Job:
     """Trains with `runs.train`.
 
     Attributes:
-        faults: trial → what happens to it: `diverge`, `bug`, `nan`, `die` (once, at chunk 1), `die always`.
+        faults: trial → what happens to it: `diverge`, `bug`, `bug once` (at chunk 1), `nan`, `die` (once, at
+            chunk 1), `die always`.
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
@@ -62,7 +63,7 @@ class Faker:
         time.sleep(self.job.seconds)
         if fault == "diverge":
             raise TrialFailure("losses stay finite", received="NaN in stage main")
-        if fault == "bug":
+        if fault == "bug" or (fault == "bug once" and chunk == 1 and attempt == 0):
             raise KeyError("no such layer")
         if fault == "die always" or (fault == "die" and chunk == 1 and attempt == 0):
             os.kill(os.getpid(), signal.SIGKILL)

@@ -19,9 +19,9 @@ from mersearch.config.records import Config
 from mersearch.errors import ConfigError, MersearchError
 from mersearch.numerics import difference, mode_on
 from mersearch.opening import Opened, open_run
+from mersearch.placing import place as place_of
 from mersearch.planning import Place, dry_run
 from mersearch.ready import require_backend
-from mersearch.searching import place as place_of
 from mersearch.timing import Trial
 from tests.every import DEVICE_DATA, EVERY, FOLDS, LIFELIKE
 from tests.test_commands import QUICK, quiet
@@ -172,7 +172,7 @@ def _never(*arguments: object) -> Choice:
 
 def test_the_plan_says_what_is_chosen_and_why(measured: Opened) -> None:
     config = config_of("run.name=planned", *TWO_CORES)
-    lines = dry_run(config, Place(1, mode_on(config, "cpu")), quiet)
+    lines = dry_run(config, Place(1, "cpu"), quiet)
     assert max(map(len, lines)) <= 80
     text = " ".join(" ".join(lines).split())
     assert "3 per trial (one per subject), in chunks of 2, a process per core" in text

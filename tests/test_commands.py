@@ -13,13 +13,13 @@ import pytest
 import yaml
 from safetensors import safe_open
 
-from mersearch import cli
+from mersearch import cli, evaluation
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
-from mersearch.numerics import mode_on
 from mersearch.opening import extend, open_run, record_turn
-from mersearch.planning import Place, dry_run
+from mersearch.placing import Place
+from mersearch.planning import dry_run
 from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
@@ -70,6 +70,21 @@ def test_evaluate_predicts_every_clip_once(place: Path) -> None:
     assert [fold.subject for fold in folds] == list(run.plan.subjects)
     clips = [clip for fold in folds for clip in fold.clips]
     assert len(set(clips)) == len(clips) == int(np.sum(run.plan.counts))
+
+
+@pytest.mark.ray
+def test_an_evaluation_that_takes_long_spreads_over_workers_with_the_same_predictions(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(evaluation, "WORTH", 1e-9)
+    spread = ("run.name=spread", "search.concurrency=2", "trial.gpus=0")
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", *spread) == 0
+    alone, shared = (RunDirectory.open(place / "runs" / name).read() for name in ("one", "spread"))
+    assert [fold.logits.tobytes() for fold in shared.folds(0)] == [
+        fold.logits.tobytes() for fold in alone.folds(0)
+    ]
+    assert shared.duplicates == 0
 
 
 def test_evaluate_again_trains_nothing(
@@ -234,7 +249,7 @@ def test_status_counts_what_the_logs_hold(
 def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     config = compose("quintuplet", [*QUICK, "run.name=planned", "search.trials=7"])
-    text = dry_run(config, Place(2, mode_on(config, "cpu")), quiet)
+    text = dry_run(config, Place(2, "cpu"), quiet)
     assert max(map(len, text)) <= 80
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
@@ -246,7 +261,7 @@ def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(
 ) -> None:
     monkeypatch.chdir(place)
     config = compose("one.yaml", ["search.trials=3"])
-    here = Place(2, mode_on(config, "cpu"))
+    here = Place(2, "cpu")
     before = (place / "runs/one/trials.jsonl").read_bytes()
     text = "\n".join(dry_run(config, here, quiet))
     assert max(map(len, text.splitlines())) <= 80
@@ -267,8 +282,7 @@ def test_the_plan_for_a_cluster_names_it_and_says_that_the_time_was_taken_elsewh
 ) -> None:
     monkeypatch.chdir(place)
     config = compose("quintuplet", [*QUICK, "run.name=planned", "trial.gpus=1"])
-    mode = {**mode_on(config, "cpu"), "device": "cuda"}
-    text = " ".join(" ".join(dry_run(config, Place(40, mode, "head:6379"), quiet)).split())
+    text = " ".join(" ".join(dry_run(config, Place(40, "cuda", "head:6379", 1.0), quiet)).split())
     assert "40 trial(s) at once on the cluster at head:6379 (cuda)" in text
     assert "timed on this machine, which is not the cluster" in text
 

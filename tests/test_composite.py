@@ -35,6 +35,7 @@ from mersearch.metrics import METRICS
 from mersearch.opening import Opened, open_run
 from mersearch.preparation import read
 from mersearch.store import RunDirectory, progress
+from tests.jobs import Notebook
 from tests.tiny import BASE
 
 SMALL = ["preprocess.frames=2", "preprocess.size=8", "preprocess.flow_size=16", "trial.gpus=0"]
@@ -79,7 +80,7 @@ def opened(painted: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     place = [f"run.root={folder / 'runs'}", "run.name=one", f"preprocess.cache={folder / 'cache'}"]
     config = compose(folder / "one.yaml", [*roots, *place, *WITHOUT, "preprocess.align=auto"])
     ready = open_run(only(config), quiet)
-    evaluate(ready, quiet)
+    evaluate(ready, Notebook())
     return ready
 
 

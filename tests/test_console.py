@@ -296,8 +296,8 @@ def test_preparations_are_bars_on_a_terminal_one_per_task() -> None:
 
 def test_an_evaluation_counts_the_folds_of_its_trial() -> None:
     file = io.StringIO()
-    with evaluating(8, file) as on_progress:
-        on_progress(progress(row(0, folds=4, score=0.5)))
+    with evaluating(8, file) as watcher:
+        watcher.update(progress(row(0, folds=4, score=0.5)))
     assert [line[10:] for line in file.getvalue().splitlines()] == ["folds: 0 of 8", "folds: 4 of 8"]
 
 

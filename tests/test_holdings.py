@@ -15,7 +15,8 @@ from mersearch.data.synthetic.manifest import Maps
 from mersearch.errors import ConfigError, Several
 from mersearch.holdings import Holdings, fitted
 from mersearch.opening import open_run
-from mersearch.planning import Place, dry_run
+from mersearch.placing import Place
+from mersearch.planning import dry_run
 from mersearch.preparation import Material
 
 BARE = Holdings(("flow",), macro=False)
@@ -160,7 +161,7 @@ def test_the_plan_says_what_is_off(manifest: Path, tmp_path: Path) -> None:
         manifest, tmp_path, "algorithm.train.steps=1", "algorithm.attention.heads=2", "algorithm.mask.steps=1"
     )
     mode = {"threads": 1, "device": "cpu", "backend": "loop", "chunk": 1, "precision": "float32"}
-    text = " ".join(" ".join(dry_run(config, Place(1, mode), quiet)).split())
+    text = " ".join(" ".join(dry_run(config, Place(1, str(mode["device"])), quiet)).split())
     assert "absent The data hold no frames and no macro clips, so this is off: RGB view" in text
     assert "preprocess.frames=1, preprocess.size=28" in text
 

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.interrupts",
         "mersearch.nesting",
         "mersearch.seeds",
+        "mersearch.similar",
         "mersearch.stateless",
         "mersearch.space",
         "mersearch.student",
@@ -55,7 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.batching",
     ),
     ("mersearch.ready",),
-    ("mersearch.opening", "mersearch.simulation"),
+    ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
     (
         "mersearch.ablation",
         "mersearch.comparison",
@@ -68,7 +69,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.spread",
         "mersearch.summary",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
+    (
+        "mersearch.cluster",
+        "mersearch.console",
+        "mersearch.doctor",
+        "mersearch.searching",
+        "mersearch.verification",
+    ),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -82,7 +89,8 @@ DOORS = {
     "pandas": ("mersearch.data",),
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
-    "typer": ("mersearch.cli",),
+    "jsonschema": ("mersearch.cluster",),
+    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)

@@ -17,7 +17,6 @@ from mersearch.errors import ConfigError, Stopped
 from mersearch.metrics import METRICS, confusion
 from mersearch.nested import FILE, Group, Nested, groups_of, inner_config, lines
 from mersearch.opening import Opened, open_run
-from mersearch.planning import Place
 from mersearch.ready import current_mode
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
@@ -100,7 +99,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Ray."""
     monkeypatch.setattr(verification, "search", in_process)
-    monkeypatch.setattr(verification, "place", lambda config, _: Place(1, current_mode(config)))
+    monkeypatch.setattr(verification, "mode_at", lambda config, _: current_mode(config))
 
 
 def test_a_group_is_predicted_by_a_pick_and_a_training_that_never_saw_it(
@@ -199,6 +198,22 @@ def test_the_score_is_pooled_over_all_groups_and_its_interval_is_over_subjects()
         groups[1].counts[names[7]] + sum(groups[1].counts[name] for name in names[8:13])
     )
     assert max(map(len, lines(found))) <= 80
+    assert "databases" not in found.facts()
+
+
+def test_of_a_composite_the_nested_score_is_told_for_each_database() -> None:
+    names, rng = ("a/0", "b/0", "a/1", "b/1"), np.random.default_rng(0)
+    counts = {name: rng.integers(0, 4, (3, 3)) for name in names}
+    groups = [
+        Group(part, 0, 4, 0.5, {name: counts[name] for name in part}) for part in (names[:2], names[2:])
+    ]
+    found = Nested("uf1", tuple(groups))
+    wanted = {
+        name: {metric: METRICS[metric](counts[f"{name}/0"] + counts[f"{name}/1"]) for metric in METRICS}
+        for name in ("a", "b")
+    }
+    assert found.facts()["databases"] == found.databases == wanted
+    assert any(line.startswith(f"  a  UF1 {wanted['a']['uf1']:.3f}, UAR") for line in lines(found))
 
 
 def test_one_configuration_is_not_verified(tmp_path: Path) -> None:

@@ -86,11 +86,11 @@ def make(folder: Path) -> Tiny:
     """Write the databases (three subjects each) and the search space."""
     synthesize(folder / "casme2", "casme2", subjects=3, clips=12, seed=0, size=0.5)
     synthesize(folder / "ckplus", "ckplus", subjects=3, clips=14, seed=0, size=0.5)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(_space(), sort_keys=False))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(space(), sort_keys=False))
     return Tiny(folder)
 
 
-def _space() -> dict[str, Any]:
+def space() -> dict[str, Any]:
     """Four parameters, one of them conditional; one look at a trial, after two folds."""
 
     def dimension(**keys: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mersearch.cli.arguments import Changes, Configuration
+from mersearch.cli.arguments import Address, Changes, Configuration
 from mersearch.cli.running import single
 
 if TYPE_CHECKING:
@@ -21,29 +21,31 @@ def evaluate(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
     ] = 1,
+    address: Address = None,
 ) -> None:
     """Full leave-one-subject-out evaluation of one configuration."""
     from mersearch import spread
     from mersearch.evaluation import only
 
     configs = spread.seeded(only(single(file, overrides)), seeds)
-    trials = {config.run.seed: _evaluate(config, file) for config in configs}
+    trials = {config.run.seed: _evaluate(config, file, address) for config in configs}
     if seeds > 1:
         print("\n".join(["", f"{configs[0].run.name}, {seeds} seeds", *spread.lines(trials)]))
 
 
-def _evaluate(config: Config, file: Path) -> Trial:
+def _evaluate(config: Config, file: Path, address: str | None) -> Trial:
     from mersearch.console import evaluating, preparing
     from mersearch.evaluation import evaluate as run_all
     from mersearch.evaluation import report as tell
     from mersearch.opening import location, open_run
+    from mersearch.placing import mode_at
 
     print(f"The run goes to {location(config).absolute()}", flush=True)
     with preparing() as report:
-        opened = open_run(config, report)
+        opened = open_run(config, report, mode_at(config, address))
     complete = bool(opened.run.read().in_state("complete"))
-    with evaluating(len(opened.run.plan)) as on_progress:
-        trial = run_all(opened, on_progress)
+    with evaluating(len(opened.run.plan)) as watcher:
+        trial = run_all(opened, watcher, address)
     print("\n".join(tell(opened, trial, file, trained=not complete)))
     return trial
 

@@ -18,15 +18,12 @@ def search(config: Config, address: str | None) -> None:
     """Search a configuration in its run, new or opened again, on the machine or cluster at `address`."""
     from mersearch.console import preparing
     from mersearch.opening import open_run
-    from mersearch.search.address import resolve
-    from mersearch.searching import place
+    from mersearch.placing import mode_at
     from mersearch.searching import search as run_search
 
     since = time.monotonic()
     with preparing() as report:
-        if (found := resolve(address)) != "local":
-            report(f"asking a worker of the cluster at {found}", 0, 0)
-        opened = open_run(config, report, place(config, found).mode)
+        opened = open_run(config, report, mode_at(config, address))
     with _resumable(opened.run.path):
         run_search(opened, address, say, since=since)
 

@@ -32,8 +32,8 @@ def launch(
 
 def _dry_run(config: Config, address: str | None) -> None:
     from mersearch.console import preparing
+    from mersearch.placing import place
     from mersearch.planning import dry_run
-    from mersearch.searching import place
 
     where = place(config, address)
     with preparing() as report:

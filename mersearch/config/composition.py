@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mersearch.config.overrides import Groups, Parsed, for_hydra, parse_overrides
-from mersearch.config.records import Folds, Macro, Search, Trial
+from mersearch.config.records import Folds, Growth, Macro, Search, Trial
 from mersearch.config.shipped import shipped_spaces, space_file
 from mersearch.config.sources import Source, Sources, key_lines, label, read_yaml, yaml_error
 from mersearch.data.preprocess import Preprocess
@@ -121,6 +121,7 @@ def _resolved(config: DictConfig, file: Path, sources: Sources) -> dict[str, Any
         "preprocess": {**dataclasses.asdict(Preprocess()), "cache": "${run.root}/.cache"},
         "search": dataclasses.asdict(Search()),
         "trial": dataclasses.asdict(Trial()),
+        "cluster": dataclasses.asdict(Growth()),
         "folds": dataclasses.asdict(Folds()),
     }
     try:

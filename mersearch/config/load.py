@@ -19,6 +19,7 @@ from mersearch.config.records import (
     Config,
     Data,
     Folds,
+    Growth,
     Macro,
     Run,
     Search,
@@ -43,6 +44,7 @@ SECTIONS: dict[str, tuple[type[Any], dict[str, Leaf]]] = {
     "preprocess": (Preprocess, {"cache": TEXT}),
     "search": (Search, {}),
     "trial": (Trial, {}),
+    "cluster": (Growth, {}),
     "folds": (Folds, {}),
 }
 KEYS = (*SECTIONS, "algorithm", "space", "fixed", "ablation", "exported")

@@ -212,6 +212,8 @@ class Trial:
     cpus: float = field(default=1, metadata={"gt": 0})
     gpus: float | Literal["auto"] = field(default="auto", metadata={"ge": 0})
     """Cards per trial, a fraction shares one; auto = 1 where there are cards, else 0."""
+    retries: int = field(default=1, metadata={"ge": 0})
+    """How often a chunk is computed again after an exception of the algorithm, until its trial fails."""
 
     def __post_init__(self) -> None:
         if self.gpus != "auto" and self.gpus > 1 and self.gpus != int(self.gpus):
@@ -220,6 +222,18 @@ class Trial:
                 received=f"{self.gpus:g}",
                 fix=f"trial.gpus=1 or trial.gpus={math.ceil(self.gpus)}",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How far a Ray cluster that starts machines by itself may grow; a machine of one's own ignores it."""
+
+    max_workers: int | None = field(default=None, metadata={"ge": 1})
+    """Worker machines at the most, as in the file that the cluster was started with; null = it stays as it is."""
+    worker_cpus: float = field(default=1, metadata={"gt": 0})
+    """Cores of one of them."""
+    worker_gpus: float = field(default=0, metadata={"ge": 0})
+    """Cards of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +276,7 @@ class Config:
     algorithm: AlgorithmConfig
     search: Search
     trial: Trial
+    cluster: Growth
     folds: Folds
     space: Space
     fixed: tuple[str, ...] = ()

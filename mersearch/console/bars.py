@@ -43,11 +43,26 @@ def preparing(file: TextIO | None = None) -> Iterator[Report]:
 
 
 @contextmanager
-def evaluating(folds: int, file: TextIO | None = None) -> Iterator[Callable[[SearchProgress], None]]:
+def evaluating(folds: int, file: TextIO | None = None) -> Iterator[Evaluating]:
     """Shows the folds of the only trial of a run."""
     with preparing(file) as report:
         report("folds", 0, folds)
-        yield lambda progress: report("folds", progress.folds_done, folds)
+        yield Evaluating(report, folds)
+
+
+class Evaluating:
+    """Watches a run of one trial."""
+
+    def __init__(self, report: Report, folds: int) -> None:
+        self._report, self._folds = report, folds
+
+    def update(self, progress: SearchProgress) -> None:
+        """Show how many folds there are now."""
+        self._report("folds", progress.folds_done, self._folds)
+
+    def notice(self, text: str) -> None:
+        """Something worth a line of its own."""
+        self._report(text, 0, 0)
 
 
 class _Bars:

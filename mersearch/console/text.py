@@ -57,7 +57,15 @@ def _event(old: TrialProgress | None, trial: TrialProgress, after: Progress, met
 
 
 def opening(
-    *, run: Path, trials: int, folds: int, done: int, slots: int, device: str, synthetic: Sequence[str] = ()
+    *,
+    run: Path,
+    trials: int,
+    folds: int,
+    done: int,
+    slots: int,
+    device: str,
+    most: Sequence[str] = (),
+    synthetic: Sequence[str] = (),
 ) -> list[str]:
     """The first lines of a search.
 
@@ -68,11 +76,13 @@ def opening(
         done: folds that an earlier command has finished.
         slots: trials side by side.
         device: `cpu` or `cuda`.
+        most: what the search may use at the most.
         synthetic: databases that were generated.
     """
     where = "card" if device == "cuda" else "processor"
     lines = [
         f"{trials} trials of {folds} folds, {slots} at a time on the {where}",
+        *most,
         f"Everything goes to {run}",
     ]
     if done:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from mersearch.errors import ClusterError, Interrupted, Stopped, TimeUp
 from mersearch.search.events import Events
-from mersearch.search.session import Proposal, Session
+from mersearch.search.packing import larger
+from mersearch.search.pieces import Piece, Pieces
+from mersearch.search.session import Session
 from mersearch.search.worker import Report
 from mersearch.store import Progress
 from mersearch.store.files import new_folder, replace
 
 FAILURES = "failures"
 """Folder of the run with the tracebacks of failed trials."""
+LOOK: Final = 1.0
+"""Seconds between two looks at whether Ray still runs."""
 
 
 class Watcher(Protocol):
@@ -48,6 +53,8 @@ class Bridge:
         watcher: shows the search.
         interrupted: name of the signal that arrived, empty while none has.
         lost: name of the part of Ray that has ended, empty while none has.
+        retries: how often a chunk is computed again after an exception of the algorithm.
+        gpus: cards that a trial occupies, as long as they suffice.
     """
 
     def __init__(
@@ -58,38 +65,92 @@ class Bridge:
         watcher: Watcher,
         interrupted: Callable[[], str],
         lost: Callable[[], str] = str,
+        *,
+        retries: int = 0,
+        gpus: float = 0.0,
     ) -> None:
         self._session, self._run, self._events = session, run, events
         self._watcher, self._interrupted, self._lost = watcher, interrupted, lost
+        self._pieces, self._retries = Pieces(session), retries
+        self._gpus, self._rooms = gpus, dict[int, float]()
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
         self._remarked: set[str] = set()
+        self._looked, self._missing = 0.0, ""
 
-    def next_trial(self) -> Proposal | None:
-        """The next trial to run."""
+    def next_piece(self) -> Piece | None:
+        """What a free slot does next."""
         with self._leaving():
-            proposal = self._session.next_trial()
-            self._changed()
-            return proposal
+            known = len(self._progress.trials)
+            piece = self._pieces.next()
+            if piece is not None or len(self._session.state.trials) > known:
+                self._changed()
+            return piece
 
     @property
     def waits(self) -> bool:
-        """Whether there may be a next trial later although there is none now."""
-        return self._session.waits
+        """Whether there may be another piece later although there is none now."""
+        return self._pieces.open or self._session.waits
 
-    def report(self, trial: int, report: Report) -> bool:
-        """Store what a worker sent; whether the trial goes on."""
+    def report(self, trial: int, chunk: int, report: Report) -> bool:
+        """Store what a worker sent; whether its slot goes on with the following chunk."""
         with self._leaving():
             if report.unusable is not None:
                 raise report.unusable
             if report.failure:
-                self.fail(trial, report.failure, report.traceback)
+                self._failed(trial, chunk, report)
                 return False
             self._remark(report)
-            keep = self._session.report(trial, report.folds)
+            self._session.report(trial, report.folds)
             self._finished = True
+            keep = self._pieces.advance(trial, chunk)
             self._changed(trial)
             return keep
+
+    def _failed(self, trial: int, chunk: int, report: Report) -> None:
+        """The algorithm raised: once more where that may help, else the trial has failed.
+
+        What a configuration itself is to blame for, as numbers that are not finite, would only happen again.
+        """
+        self._pieces.release(trial, chunk)
+        if report.exhausted:
+            self._exhausted(trial, chunk, report)
+            return
+        if report.traceback and self._pieces.attempt(trial, chunk) < self._retries:
+            if self._session.state.trials[trial].state == "running":
+                time = self._pieces.again(trial, chunk)
+                self._keep(trial, report.traceback)
+                self._watcher.notice(
+                    f"trial {trial}: {report.failure}; tried again ({time} of {self._retries})"
+                )
+            return
+        self.fail(trial, report.failure, report.traceback)
+
+    def _exhausted(self, trial: int, chunk: int, report: Report) -> None:
+        """A card's memory was: the trial goes on with more of it, or has failed where it had a card alone."""
+        now = self._rooms.get(trial, self._gpus)
+        more = larger(now)
+        if more is None:
+            fix = "a smaller batch, width or size of the clips, or trial.gpus=0"
+            self.fail(
+                trial, f"the memory of a whole card is not enough ({report.failure}); {fix}", report.traceback
+            )
+        elif self._session.state.trials[trial].state == "running":
+            self._rooms[trial] = more
+            self._pieces.again(trial, chunk)
+            self._keep(trial, report.traceback)
+            self._watcher.notice(
+                f"trial {trial}: the memory of the card is not enough for {int(1 / now + 1e-9)} trials; "
+                f"it goes on with trial.gpus={more:g}"
+            )
+
+    def room(self, trial: int) -> float | None:
+        """Cards that a trial occupies because its share was too small; None where it was not."""
+        return self._rooms.get(trial)
+
+    def _keep(self, trial: int, traceback: str) -> None:
+        folder = new_folder(self._run / FAILURES, self._run)
+        replace(folder / f"{trial:05d}.txt", traceback.encode(), self._run)
 
     def _remark(self, report: Report) -> None:
         """Show what a node has to say, once per node and search."""
@@ -102,18 +163,23 @@ class Bridge:
         """The trial cannot be trained."""
         with self._leaving():
             if traceback:
-                folder = new_folder(self._run / FAILURES, self._run)
-                replace(folder / f"{trial:05d}.txt", traceback.encode(), self._run)
+                self._keep(trial, traceback)
             self._session.fail(trial, why)
             self._changed(trial)
 
-    def lost(self, trial: int, why: str) -> None:
-        """A worker died; its trial goes on elsewhere, at the chunk that was lost."""
+    def lost(self, trial: int, chunk: int, why: str) -> int:
+        """A worker died; its chunk is computed elsewhere. How often that has been necessary."""
         self._watcher.notice(f"trial {trial}: its worker died ({why}); the chunk is computed again")
+        return self._pieces.again(trial, chunk)
 
-    def crashed(self, trial: int, why: str) -> None:
+    def moved(self, trial: int) -> None:
+        """A worker leaves a machine that will be taken back, between two chunks."""
+        self._watcher.notice(f"trial {trial}: its machine will be taken back; it goes on elsewhere")
+
+    def crashed(self, trial: int, chunk: int, why: str) -> None:
         """Worker after worker died on one chunk: the trial's fault where other chunks were finished before."""
         with self._leaving():
+            self._pieces.release(trial, chunk)
             if not self._finished:
                 raise ClusterError(
                     "workers must live long enough to finish a chunk",
@@ -129,7 +195,7 @@ class Bridge:
                 raise Stopped(
                     "everything finished is kept", received=name, fix=f"mersearch resume {self._run} goes on"
                 )
-            if name := self._lost():
+            if name := self._gone():
                 raise Interrupted(
                     "Ray ended under the search; everything finished is kept",
                     received=f"its {name} is gone, killed or out of memory",
@@ -141,6 +207,14 @@ class Bridge:
                     fix=f"mersearch resume {self._run} goes on",
                 )
             self._watcher.update(self._progress)
+
+    def _gone(self) -> str:
+        """What of Ray has ended, at two looks in a row."""
+        now = time.monotonic()
+        if now < self._looked + LOOK:
+            return ""
+        self._looked, before, self._missing = now, self._missing, self._lost()
+        return self._missing if before else ""
 
     def _changed(self, trial: int | None = None) -> None:
         self._progress = self._session.progress()

@@ -22,7 +22,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_search(
-    session: Session, payload: Payload, on: Cluster, slots: Slots, *, run: Path, metric: str, watcher: Watcher
+    session: Session,
+    payload: Payload,
+    on: Cluster,
+    slots: Slots,
+    *,
+    run: Path,
+    metric: str,
+    watcher: Watcher,
+    retries: int = 0,
 ) -> None:
     """Run every trial that the session hands out; each finished chunk is in the run directory at once.
 
@@ -34,6 +42,7 @@ def run_search(
         run: the run directory.
         metric: name of the metric, for the curves.
         watcher: shows the search.
+        retries: how often a chunk is computed again after an exception of the algorithm.
 
     Raises:
         ClusterError: a trial asks for more than a private Ray has, so that it would wait for ever.
@@ -50,7 +59,16 @@ def run_search(
     events = Events(run, metric)
     try:
         with _signals() as arrived:
-            bridge = Bridge(session, run, events, watcher, lambda: arrived[0] if arrived else "", on.lost)
+            bridge = Bridge(
+                session,
+                run,
+                events,
+                watcher,
+                lambda: arrived[0] if arrived else "",
+                on.lost,
+                retries=retries,
+                gpus=slots.gpus,
+            )
             _fit(bridge, payload, on, slots)
     except Leave as leave:
         raise leave.error from None
@@ -63,13 +81,15 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
     from ray import tune
 
     from mersearch.search.callbacks import Forget, Ticking
-    from mersearch.search.scheduler import LOSSES, SessionScheduler
+    from mersearch.search.scheduler import SessionScheduler
     from mersearch.search.searcher import SessionSearcher
     from mersearch.search.trainable import TrialActor
 
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialActor, payload=payload), {"cpu": slots.cpus, "gpu": slots.gpus}
-    )
+    def needed(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        gpus = slots.gpus if config["room"] is None else config["room"]
+        return tune.PlacementGroupFactory([{"CPU": slots.cpus, "GPU": gpus}])
+
+    trainable = tune.with_resources(tune.with_parameters(TrialActor, payload=payload), needed)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -85,7 +105,7 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
             storage_path=str(on.folder),
             callbacks=[Forget()],
             stop=Ticking(bridge),
-            failure_config=tune.FailureConfig(max_failures=LOSSES),
+            failure_config=tune.FailureConfig(max_failures=-1),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
@@ -94,7 +114,7 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
 
 
 def _folder_name(trial: Any) -> str:
-    return f"{trial.config['trial']:05d}"
+    return f"{trial.config['trial']:05d}-{trial.config['number']:06d}"
 
 
 @contextmanager

@@ -13,29 +13,34 @@ PATIENCE: Final = 600.0
 """Seconds for a cluster to give one trial's room, as one that starts machines when they are asked for needs."""
 
 
+def device_of(slots: Slots) -> str:
+    """What a trial trains on: `cuda` where it occupies cards, else `cpu`."""
+    return "cuda" if slots.gpus else "cpu"
+
+
 def workers_mode(config: Config, slots: Slots, patience: float = PATIENCE) -> Mode:
     """The numeric mode of the first worker that a connected Ray gives a trial's resources.
 
-    Every worker compares itself with it when it starts, see `worker.remark_on`.
+    All slots are asked for, though one answer is enough: a cluster that starts machines starts all of them now.
+    Every worker compares itself with the answer when it starts, see `worker.remark_on`.
 
     Raises:
         ClusterError: no worker answers, or it cannot train: it has no card that torch can use, or no mersearch.
     """
     import ray
 
-    device = "cuda" if slots.gpus else "cpu"
     ask = ray.remote(num_cpus=slots.cpus, num_gpus=slots.gpus, max_retries=0)(mode_on)
     wanted = f"a worker with {slots.cpus:g} CPU and {slots.gpus:g} GPU"
-    answer = ask.remote(config, device)
+    answers = [ask.remote(config, device_of(slots)) for _ in range(slots.count)]
     try:
-        mode: Mode = ray.get(answer, timeout=patience)
-    except ray.exceptions.GetTimeoutError as error:
-        ray.cancel(answer, force=True)
-        raise ClusterError(
-            "a worker of the cluster must answer",
-            received=f"{wanted}: none within {patience:g} s",
-            fix="wait until the cluster has room, or lower trial.cpus or trial.gpus",
-        ) from error
+        answered, _ = ray.wait(answers, num_returns=1, timeout=patience)
+        if not answered:
+            raise ClusterError(
+                "a worker of the cluster must answer",
+                received=f"{wanted}: none within {patience:g} s",
+                fix="wait until the cluster has room, or lower trial.cpus or trial.gpus",
+            )
+        mode: Mode = ray.get(answered[0])
     except ray.exceptions.RayError as error:
         raise ClusterError(
             "a worker of the cluster must be able to train",
@@ -43,4 +48,7 @@ def workers_mode(config: Config, slots: Slots, patience: float = PATIENCE) -> Mo
             fix="install this version of mersearch and a torch that sees the card on every machine of the cluster; "
             "trial.gpus=0 trains on processors",
         ) from error
+    finally:
+        for answer in answers:
+            ray.cancel(answer, force=True)
     return mode

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from mersearch.errors import ClusterError
 from mersearch.interrupts import interrupt_deferred
-from mersearch.search.address import resolve
+from mersearch.search.address import resolve, unreachable
+from mersearch.search.slots import Node
 from mersearch.search.surroundings import (
     environment,
     handler_kept,
@@ -49,6 +50,8 @@ LATE: Final = (
 )
 NEEDED: Final = {"gcs_server", "raylet"}
 """Processes without which a Ray cannot go on."""
+HEAD: Final = "node:__internal_head__"
+"""A resource that only the first machine of a cluster has."""
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -61,6 +64,8 @@ class Cluster:
         folder: scratch of this process, removed with the cluster.
         private: whether it was started for this process alone.
         cpus, gpus: what the cluster has now.
+        head: its first machine, where that is known.
+        workers: its other machines.
     """
 
     address: str
@@ -68,9 +73,13 @@ class Cluster:
     private: bool
     cpus: float
     gpus: float
+    head: Node | None = None
+    workers: tuple[Node, ...] = ()
 
     def lost(self) -> str:
-        """What of a private Ray has ended under this process; empty while all of it runs, and for other clusters.
+        """What of Ray has ended under this process; empty while all of it runs.
+
+        Of a cluster only the head is looked at, by a connection to it: ask no more often than you would connect.
 
         Ray itself ends this process some time later (after 15 s without its raylet, 60 s without its GCS), with
         exit code 1 and past every handler, as it does at once where they end while it connects: then too, `resume`
@@ -78,7 +87,9 @@ class Cluster:
         """
         import ray
 
-        node = ray._private.worker._global_node if self.private else None
+        if not self.private:
+            return f"head at {self.address}" if unreachable(self.address) else ""
+        node = ray._private.worker._global_node
         names = {name for name, _ in node.dead_processes()} if node is not None else set()
         return " and ".join(sorted(names & NEEDED))
 
@@ -152,12 +163,19 @@ def _started(address: str, folder: Path, options: Mapping[str, Any]) -> Cluster:
     try:
         context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-        resources = ray.cluster_resources()
+        resources, nodes = ray.cluster_resources(), ray.nodes()
         found = context.address_info["address"]
     except Exception as error:  # plain ones among them, as where the raylet ends while it starts
         raise _refused(address, error) from error
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-    return Cluster(found, folder, address == "local", cpus, gpus)
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    head = next((_node(each) for each in alive if HEAD in each), None)
+    workers = tuple(_node(each) for each in alive if HEAD not in each)
+    return Cluster(found, folder, address == "local", cpus, gpus, head, workers)
+
+
+def _node(resources: Mapping[str, float]) -> Node:
+    return Node(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
 
 
 def _refused(address: str, error: Exception) -> ClusterError:

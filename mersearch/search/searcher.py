@@ -10,7 +10,10 @@ from mersearch.search.bridge import Bridge
 
 
 class SessionSearcher(Searcher):  # type: ignore[misc]
-    """Hands out the session's trials. Tune pickles and snapshots searchers: nothing is in the snapshot."""
+    """Hands out pieces of the session's trials, each of which is a trial to Tune.
+
+    Tune pickles and snapshots searchers: nothing is in the snapshot.
+    """
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -21,15 +24,19 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
         return True
 
     def suggest(self, _trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial, `Searcher.FINISHED`, or None to be asked again later."""
-        proposal = self._bridge.next_trial()
-        if proposal is None:
+        """What a slot does next, `Searcher.FINISHED`, or None to be asked again later."""
+        piece = self._bridge.next_piece()
+        if piece is None:
             return None if self._bridge.waits else str(Searcher.FINISHED)
         return {
-            "trial": proposal.trial,
-            "parameters": dict(proposal.parameters),
-            "done": proposal.done,
-            "attempt": 0,
+            "number": piece.number,
+            "trial": piece.trial,
+            "parameters": dict(piece.parameters),
+            "chunk": piece.chunk,
+            "attempt": piece.attempt,
+            "room": self._bridge.room(piece.trial),
+            "crashes": 0,
+            "over": False,
         }
 
     def on_trial_complete(self, _trial_id: str, **_: Any) -> None:

@@ -23,6 +23,7 @@ from mersearch.store import (
     Parameters,
     Progress,
     Recorder,
+    RunState,
     SpaceExhausted,
     Trial,
     TrialEnded,
@@ -115,6 +116,17 @@ class Session:
     def plan(self) -> FoldPlan:
         """The folds of every trial."""
         return self._state.plan
+
+    @property
+    def state(self) -> RunState:
+        """What the run knows."""
+        return self._state
+
+    def horizon(self, trial: int) -> int:
+        """Folds of a trial that are to be trained before its next verdict; all folds where none is due."""
+        known = self._state.trials[trial]
+        looks = self._policy.looks(len(self.plan))
+        return min((look for look in looks if look > known.done), default=len(self.plan))
 
     @property
     def exhausted(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,19 @@ class Slots:
     count: int
     cpus: float
     gpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine of a cluster."""
+
+    cpus: float
+    gpus: float
+
+    def room(self, cpus: float, gpus: float) -> int:
+        """Trials of `cpus` cores and `gpus` cards that it holds."""
+        by_cores = int(self.cpus / cpus + 1e-9)
+        return min(by_cores, _on_cards(int(self.gpus), gpus)) if gpus else by_cores
 
 
 def local_cores() -> int:
@@ -69,25 +83,33 @@ def cluster_slots(
     gpus: float | Literal["auto"],
     concurrency: int | Literal["auto"],
     *,
-    cores: float,
-    cards: float,
+    nodes: Sequence[Node],
+    coming: Sequence[Node] = (),
 ) -> Slots:
-    """Slots of a cluster that has `cores` and `cards` now; a concurrency that is given may exceed it and wait.
+    """Slots of a cluster, as large as it may become: the demand for all of them reaches its autoscaler at once.
+
+    Args:
+        cpus, gpus: of a trial; gpus auto = 1 where a node has or will have cards.
+        concurrency: a number is taken as it is: it may exceed what there is, and wait.
+        nodes: machines that are there.
+        coming: machines beyond these that the cluster may start.
 
     Raises:
         ClusterError: there is no room for one trial, and no concurrency is given to wait for more.
     """
-    each = float(min(1, cards)) if gpus == "auto" else gpus
-    room = int(cores / cpus)
-    if each:
-        room = min(room, _on_cards(int(cards), each))
+    every = (*nodes, *coming)
+    each = float(any(node.gpus >= 1 for node in every)) if gpus == "auto" else gpus
+    room = sum(node.room(cpus, each) for node in every)
     if concurrency != "auto":
         return Slots(concurrency, cpus, each)
     if room < 1:
+        largest = max(every, key=lambda node: (node.gpus, node.cpus), default=Node(0, 0))
         raise ClusterError(
             "the cluster must have room for one trial",
-            received=f"{cores:g} CPU and {cards:g} GPU; a trial asks for {cpus:g} and {each:g}",
-            fix="lower trial.cpus or trial.gpus, or give search.concurrency where the cluster grows by itself",
+            received=f"its largest machine has {largest.cpus:g} CPU and {largest.gpus:g} GPU; "
+            f"a trial asks for {cpus:g} and {each:g}",
+            fix="lower trial.cpus or trial.gpus; where the cluster starts machines by itself, say how many and of "
+            "which size: cluster.max_workers, cluster.worker_cpus, cluster.worker_gpus",
         )
     return Slots(room, cpus, each)
 

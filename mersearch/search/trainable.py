@@ -1,18 +1,32 @@
-"""The Ray actor that trains trials: one actor per slot, used for one trial after another."""
+"""The Ray actor that trains pieces of trials: one actor per slot, used for one piece after another."""
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 import traceback
 from typing import Any
 
+import ray
 from ray import tune
 
 from mersearch.errors import ClusterError, MersearchError, TrialFailure
 from mersearch.search.worker import Payload, Report, Worker
+from mersearch.store import FoldRecord
+
+LEAVING = "this machine will be taken back"
+"""What an actor on such a machine says instead of beginning another chunk."""
+
+
+class Leaving(Exception):
+    """The actor's machine will be taken back, as a cloud announces of a spot machine; see `LEAVING`."""
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
-    """Trains a trial chunk by chunk; `config` holds `trial`, `parameters`, `done` (folds) and `attempt`.
+    """Trains a trial chunk by chunk.
+
+    `config` holds `trial`, `parameters`, `chunk` (the first one), `attempt`, `room` (the cards that the trial needs
+    where its share was too small, else None), and `over` where there is nothing to do.
 
     Nothing that the algorithm raises leaves the actor as an exception, and `done` is never in a result: Tune would
     end the trial without asking the scheduler.
@@ -36,34 +50,66 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Turn to another trial."""
+        """Turn to another piece."""
         self.config = new_config
-        self._done, self._started = int(new_config["done"]), False
+        self._chunk, self._started = int(new_config["chunk"]), False
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train the next chunk."""
+        """Train the next chunk.
+
+        Raises:
+            Leaving: the machine will be taken back; the chunk has not been begun.
+        """
+        if self.config["over"]:
+            return {"report": Report()}
+        if leaving():
+            raise Leaving(LEAVING)
         return {"report": self._report()}
 
     def _report(self) -> Report:
         if self._worker is None:
             return Report(unusable=self._unusable)
         plan = self._payload.plan
-        subjects = plan.next_chunk(self._done)
+        subjects = plan.next_chunk(self._chunk * plan.chunk)
         try:
             if not self._started:
                 self._worker.start(dict(self.config["parameters"]))
                 self._started = True
-            folds = self._worker.train(
-                self.config["trial"], subjects, self._done // plan.chunk, self.config["attempt"]
-            )
+            folds = self._worker.train(self.config["trial"], subjects, self._chunk, self.config["attempt"])
         except TrialFailure as error:
             return Report(failure=error.line)
         except Exception as error:
-            return Report(failure=_line(error), traceback=traceback.format_exc())
-        self._done += len(folds)
+            text = traceback.format_exc()
+            return Report(failure=_line(error), traceback=text, exhausted=_out_of_memory(error))
+        self._chunk += 1
         self.config["attempt"] = 0
+        if self.config["room"] is not None:
+            folds = [_noted(fold, self.config["room"]) for fold in folds]
         return Report(tuple(folds), remark=self._worker.remark)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether the memory of a card was exhausted; what the trial holds of it is given back, for the next one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        return False
+    torch.cuda.empty_cache()
+    return True
+
+
+def _noted(fold: FoldRecord, room: float) -> FoldRecord:
+    """The fold, with the larger share of a card that it needed."""
+    return dataclasses.replace(fold, diagnostics={**fold.diagnostics, "trial.gpus": room})
+
+
+def leaving() -> bool:
+    """Whether the cluster has announced that this machine will be taken back."""
+    if not ray.is_initialized():
+        return False
+    from ray._private.state import state
+
+    return ray.get_runtime_context().get_node_id() in state.get_draining_nodes()
 
 
 def _line(error: BaseException) -> str:

@@ -34,6 +34,7 @@ class Report:
         traceback: of an exception of the algorithm, else empty.
         unusable: the worker itself cannot work, whatever the trial.
         remark: of the worker on itself, see `Worker`.
+        exhausted: whether the memory of the card was, which others may share.
     """
 
     folds: tuple[FoldRecord, ...] = ()
@@ -41,6 +42,7 @@ class Report:
     traceback: str = ""
     unusable: MersearchError | None = None
     remark: str = ""
+    exhausted: bool = False
 
 
 class Worker(Protocol):

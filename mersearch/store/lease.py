@@ -55,6 +55,12 @@ def holder(run: Path) -> Holder | None:
         return None
 
 
+def require_idle(run: Path) -> None:
+    """Raise RunError where another process works on a run; to be told early, the lease decides."""
+    if (other := holder(run)) is not None:
+        raise _in_use(other, run)
+
+
 class Lease:
     """The right to write to a run, from construction to `release`.
 

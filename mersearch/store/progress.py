@@ -104,7 +104,7 @@ def progress(
         rows,
         planned,
         len(state.plan),
-        sum(row.folds for row in rows),
+        sum(len(trial.folds) for trial in state.trials.values()),
         (best.number, score) if best and score is not None else None,
         mean,
         left if capped else needed,

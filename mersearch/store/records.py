@@ -56,7 +56,8 @@ class FoldRecord:
 
     Attributes:
         chunk: index of the chunk it was computed in.
-        attempt: 0 for the first computation of the chunk in this trial.
+        attempt: 0 for the first computation of the chunk in this trial, as far as the driver knows: 1 also for the
+            first chunk of a trial that was running when another driver ended.
         seconds: compute time of the fold (its share of the chunk's).
         clips: clip ids [m].
         labels: true classes [m], indices into the classes of the plan.

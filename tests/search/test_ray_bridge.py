@@ -47,17 +47,17 @@ def bridge(run: RunDirectory, session: Session, notes: Notebook) -> Iterator[Bri
 
 
 def chunk(run: RunDirectory, bridge: Bridge) -> Report:
-    proposal = bridge.next_trial()
-    assert proposal is not None
-    return Report((train(run.plan, proposal.trial, proposal.parameters, run.plan.subjects[0]),))
+    piece = bridge.next_piece()
+    assert piece is not None
+    return Report((train(run.plan, piece.trial, piece.parameters, run.plan.subjects[0]),))
 
 
 def test_every_event_is_shown_with_the_progress_it_led_to(
     run: RunDirectory, bridge: Bridge, notes: Notebook
 ) -> None:
     report = chunk(run, bridge)
-    assert bridge.report(0, report)
-    assert not bridge.report(0, Report(failure="it diverged"))
+    assert bridge.report(0, 0, report)
+    assert not bridge.report(0, 0, Report(failure="it diverged"))
     assert [[(t.state, t.folds) for t in seen.trials] for seen in notes.seen] == [
         [("running", 0)],
         [("running", 1)],
@@ -67,9 +67,58 @@ def test_every_event_is_shown_with_the_progress_it_led_to(
 
 def test_the_traceback_of_a_bug_is_kept_in_the_run(run: RunDirectory, bridge: Bridge) -> None:
     chunk(run, bridge)
-    bridge.report(0, Report(failure="KeyError: 'x'", traceback="Traceback …\nKeyError: 'x'\n"))
+    bridge.report(0, 0, Report(failure="KeyError: 'x'", traceback="Traceback …\nKeyError: 'x'\n"))
     assert run.read().trials[0].why == "KeyError: 'x'"
     assert (run.path / "failures" / "00000.txt").read_text() == "Traceback …\nKeyError: 'x'\n"
+
+
+def test_a_chunk_whose_code_raises_is_tried_again_as_often_as_was_said_and_then_fails_the_trial(
+    run: RunDirectory, session: Session, notes: Notebook
+) -> None:
+    bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", retries=2)
+    chunk(run, bridge)
+    attempts = []
+    for turn in range(3):
+        report = Report(failure=f"OSError: {turn}", traceback=f"Traceback {turn}")
+        assert not bridge.report(0, 0, report), "the slot is free for another piece"
+        assert (run.path / "failures" / "00000.txt").read_text() == f"Traceback {turn}"
+        piece = bridge.next_piece()
+        assert piece is not None
+        attempts.append((piece.trial, piece.chunk, piece.attempt))
+    assert attempts == [(0, 0, 1), (0, 0, 2), (1, 0, 0)]
+    assert notes.notices == [f"trial 0: OSError: {turn}; tried again ({turn + 1} of 2)" for turn in range(2)]
+    assert (run.read().trials[0].state, run.read().trials[0].why) == ("failed", "OSError: 2")
+
+
+def test_a_trial_that_exhausts_a_shared_card_goes_on_with_more_of_it_and_fails_only_where_it_had_one_alone(
+    run: RunDirectory, session: Session, notes: Notebook
+) -> None:
+    bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", gpus=0.25)
+    chunk(run, bridge)
+    full = Report(failure="OutOfMemoryError: CUDA", traceback="Traceback", exhausted=True)
+    rooms = []
+    for _ in range(3):
+        rooms.append(bridge.room(0))
+        assert not bridge.report(0, 0, full)
+        bridge.next_piece()
+    assert rooms == [None, 0.5, 1.0]
+    assert notes.notices == [
+        "trial 0: the memory of the card is not enough for 4 trials; it goes on with trial.gpus=0.5",
+        "trial 0: the memory of the card is not enough for 2 trials; it goes on with trial.gpus=1",
+    ]
+    assert bridge.room(1) is None
+    failed = run.read().trials[0]
+    assert failed.state == "failed"
+    assert "the memory of a whole card is not enough" in failed.why
+
+
+def test_what_would_only_happen_again_is_not_tried_again(
+    run: RunDirectory, session: Session, notes: Notebook
+) -> None:
+    bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", retries=2)
+    chunk(run, bridge)
+    bridge.report(0, 0, Report(failure="losses stay finite: NaN"))
+    assert run.read().trials[0].state == "failed"
 
 
 def test_a_worker_that_cannot_work_ends_the_search_and_fails_no_trial(
@@ -78,7 +127,7 @@ def test_a_worker_that_cannot_work_ends_the_search_and_fails_no_trial(
     chunk(run, bridge)
     error = DataError("data can be read", received="/nowhere")
     with pytest.raises(Leave) as caught:
-        bridge.report(0, Report(unusable=error))
+        bridge.report(0, 0, Report(unusable=error))
     assert caught.value.error is error
     assert run.read().trials[0].state == "running"
 
@@ -86,8 +135,8 @@ def test_a_worker_that_cannot_work_ends_the_search_and_fails_no_trial(
 def test_a_trial_that_kills_its_workers_fails_where_other_chunks_were_finished_before(
     run: RunDirectory, bridge: Bridge
 ) -> None:
-    bridge.report(0, chunk(run, bridge))
-    bridge.crashed(0, "killed, out of memory or crashed")
+    bridge.report(0, 0, chunk(run, bridge))
+    bridge.crashed(0, 0, "killed, out of memory or crashed")
     assert run.read().trials[0].state == "failed"
     assert "worker after worker died: killed" in run.read().trials[0].why
 
@@ -97,7 +146,7 @@ def test_workers_that_die_before_any_chunk_is_finished_end_the_search(
 ) -> None:
     chunk(run, bridge)
     with pytest.raises(Leave) as caught:
-        bridge.crashed(0, "ModuleNotFoundError: no module named 'mine'")
+        bridge.crashed(0, 0, "ModuleNotFoundError: no module named 'mine'")
     assert isinstance(caught.value.error, ClusterError)
     assert "no module named 'mine'" in str(caught.value.error)
     assert run.read().trials[0].state == "running"
@@ -106,22 +155,22 @@ def test_workers_that_die_before_any_chunk_is_finished_end_the_search(
 def test_an_adopted_trial_that_kills_its_workers_fails_too(
     run: RunDirectory, bridge: Bridge, session: Session, notes: Notebook
 ) -> None:
-    bridge.report(0, chunk(run, bridge))
+    bridge.report(0, 0, chunk(run, bridge))
     resumed = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "")
-    resumed.crashed(0, "killed, out of memory or crashed")
+    resumed.crashed(0, 0, "killed, out of memory or crashed")
     assert run.read().trials[0].state == "failed"
 
 
 def test_a_remark_of_a_worker_is_shown_once_per_node(
     run: RunDirectory, bridge: Bridge, notes: Notebook
 ) -> None:
-    proposal = bridge.next_trial()
-    assert proposal is not None
+    piece = bridge.next_piece()
+    assert piece is not None
     for subject, node, remark in zip(
         run.plan.subjects, "aabbc", ("other cpu", "other cpu", "", "more threads", ""), strict=False
     ):
-        fold = dataclasses.replace(train(run.plan, 0, proposal.parameters, subject), node=node)
-        bridge.report(0, Report((fold,), remark=remark))
+        fold = dataclasses.replace(train(run.plan, 0, piece.parameters, subject), node=node)
+        bridge.report(0, run.plan.subjects.index(subject), Report((fold,), remark=remark))
     assert notes.notices == ["a: other cpu", "b: more threads"]
 
 
@@ -136,7 +185,7 @@ def test_an_error_of_the_session_leaves_as_itself_past_every_except_of_tune(
     report = chunk(run, bridge)
     monkeypatch.setattr(session, "report", refuse)
     with pytest.raises(Leave) as caught:
-        bridge.report(0, report)
+        bridge.report(0, 0, report)
     assert caught.value.error is full
     assert not isinstance(caught.value, Exception)
 
@@ -170,7 +219,7 @@ def test_the_curve_of_a_trial_is_a_tensorboard_file_in_the_folder_of_the_trial(
     run: RunDirectory, session: Session, bridge: Bridge
 ) -> None:
     report = chunk(run, bridge)
-    bridge.report(0, report)
+    bridge.report(0, 0, report)
     bridge.fail(0, "enough")
     (file,) = (run.path / "events").rglob("events.out*")
     assert file.parent.name == "trial-00000"
@@ -183,6 +232,6 @@ def test_a_curve_that_cannot_be_written_ends_the_search_with_its_reason(
     (run.path / "events").write_text("in the way")
     report = chunk(run, bridge)
     with pytest.raises(Leave) as caught:
-        bridge.report(0, report)
+        bridge.report(0, 0, report)
     assert "events of the run must be writable" in str(caught.value.error)
     assert run.read().trials[0].done == 1

@@ -28,7 +28,7 @@ from mersearch.search.slots import Slots
 from mersearch.store import RunDirectory, RunState
 from tests.commands import processes
 from tests.jobs import Job, Notebook
-from tests.runs import SPACE, a_run, a_session, an_asha, execute, facts
+from tests.runs import SPACE, a_plan, a_run, a_session, an_asha, execute, facts
 
 pytestmark = pytest.mark.ray
 TWO, ONE = Slots(2, 0.25, 0), Slots(1, 0.25, 0)  # small: a search that ends early leaves its slots to its Ray
@@ -44,9 +44,9 @@ def ray() -> Iterator[Cluster]:
 def search(
     run: RunDirectory, job: Job, on: Cluster, slots: Slots = TWO, trials: int = 10, **more: Any
 ) -> Notebook:
-    notes = Notebook()
+    notes, retries = Notebook(), more.pop("retries", 0)
     with a_session(run, trials, slots=slots.count, **more) as session:
-        run_search(session, job, on, slots, run=run.path, metric="uf1", watcher=notes)
+        run_search(session, job, on, slots, run=run.path, metric="uf1", watcher=notes, retries=retries)
     return notes
 
 
@@ -86,6 +86,22 @@ def test_two_workers_finish_every_trial_whatever_befalls_single_ones(ray: Cluste
     assert notes.seen[-1].finished
     events = sorted(path.name for path in (run.path / "events").iterdir())
     assert events == [f"trial-{number:05d}" for number in states if states[number] != "failed"]
+
+
+def test_one_trial_alone_is_trained_by_both_workers_and_a_chunk_that_raised_is_tried_again(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    plan = a_plan(subjects=8)
+    plain, run, log = a_run(tmp_path / "plain", plan), a_run(tmp_path / "ray", plan), tmp_path / "log"
+    execute(plain, trials=1, policy=NoStopping())
+    job = Job(plan, {0: "bug once"}, seconds=0.2, log=log)
+    notes = search(run, job, ray, trials=1, policy=NoStopping(), retries=1)
+    assert facts(run.read()) == facts(plain.read())
+    chunks = [line.split() for line in log.read_text().splitlines() if "open" not in line]
+    assert len({worker for worker, *_ in chunks}) == 2
+    assert sorted(int(chunk) for _, _, chunk, _ in chunks) == sorted([*range(8), 1])
+    assert notes.notices == ["trial 0: KeyError: 'no such layer'; tried again (1 of 1)"]
+    assert "in train" in (run.path / "failures" / "00000.txt").read_text()
 
 
 def test_every_trial_failing_is_an_error_that_names_the_first_and_keeps_the_rest(

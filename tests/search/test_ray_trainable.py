@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mersearch.errors import ClusterError, DataError
 from mersearch.search.trainable import TrialActor
 from mersearch.search.worker import Report, Worker
-from mersearch.store import FoldPlan
+from mersearch.store import FoldPlan, FoldRecord, Parameters
 from tests.jobs import Job
 from tests.runs import a_plan, train
 
 PARAMETERS = {"algorithm.lr": 0.01, "algorithm.head": "linear", "algorithm.mask": True}
 
 
-def config(trial: int = 0, done: int = 0, attempt: int = 0) -> dict[str, Any]:
-    return {"trial": trial, "parameters": PARAMETERS, "done": done, "attempt": attempt}
+def config(trial: int = 0, chunk: int = 0, attempt: int = 0) -> dict[str, Any]:
+    return {
+        "trial": trial,
+        "parameters": PARAMETERS,
+        "chunk": chunk,
+        "attempt": attempt,
+        "room": None,
+        "over": False,
+    }
 
 
 def an_actor(job: Any, **start: int) -> TrialActor:
@@ -34,7 +43,7 @@ def reports(actor: TrialActor, count: int) -> list[Report]:
 
 def test_an_actor_walks_the_frozen_order_in_chunks_from_the_fold_it_is_given() -> None:
     plan = a_plan(subjects=7, chunk=3)
-    found = reports(an_actor(Job(plan), done=3), 2)
+    found = reports(an_actor(Job(plan), chunk=1), 2)
     assert [[fold.subject for fold in report.folds] for report in found] == [
         list(plan.subjects[3:6]),
         [plan.subjects[6]],
@@ -47,7 +56,7 @@ def test_an_actor_trains_the_next_trial_without_loading_the_data_again(tmp_path:
     job = Job(a_plan(), log=tmp_path / "log")
     actor = an_actor(job)
     reports(actor, 2)
-    assert actor.reset_config(config(trial=5, done=4))
+    assert actor.reset_config(config(trial=5, chunk=4))
     ((fold,),) = [report.folds for report in reports(actor, 1)]
     assert (fold.trial, fold.subject) == (5, job.plan.subjects[4])
     assert (tmp_path / "log").read_text().count("open") == 1
@@ -64,7 +73,7 @@ def test_the_predictions_of_a_trial_do_not_depend_on_what_the_actor_did_before()
 
 
 def test_only_the_first_chunk_after_a_loss_counts_as_another_attempt() -> None:
-    found = reports(an_actor(Job(a_plan()), done=2, attempt=1), 2)
+    found = reports(an_actor(Job(a_plan()), chunk=2, attempt=1), 2)
     assert [report.folds[0].attempt for report in found] == [1, 0]
 
 
@@ -76,6 +85,37 @@ def test_a_divergence_and_a_bug_of_the_algorithm_are_reports_and_no_exceptions()
     (bug,) = reports(actor, 1)
     assert bug.failure == "KeyError: 'no such layer'"
     assert "in train" in bug.traceback
+
+
+class Full:
+    """A payload whose card has no memory left."""
+
+    plan: FoldPlan = a_plan()
+    remark = ""
+
+    def open(self) -> Worker:
+        return self
+
+    def start(self, parameters: Parameters) -> None:
+        """Nothing."""
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_card_without_memory_left_is_told_from_other_exceptions() -> None:
+    (report,) = reports(an_actor(Full()), 1)
+    assert report.exhausted
+    assert report.failure == "OutOfMemoryError: CUDA out of memory"
+    (bug,) = reports(an_actor(Job(a_plan(), faults={0: "bug"})), 1)
+    assert not bug.exhausted
+
+
+def test_folds_say_which_larger_share_of_a_card_they_needed() -> None:
+    actor = an_actor(Job(a_plan()))
+    actor.reset_config(config() | {"room": 0.5})
+    (report,) = reports(actor, 1)
+    assert report.folds[0].diagnostics["trial.gpus"] == 0.5
 
 
 def test_every_chunk_carries_the_remark_of_its_worker() -> None:

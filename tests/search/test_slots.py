@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mersearch.errors import ClusterError
-from mersearch.search.slots import Slots, cluster_slots, local_slots
+from mersearch.search.slots import Node, Slots, cluster_slots, local_slots
 
 
 @pytest.mark.parametrize(("cores", "cpus", "count"), [(8, 1, 8), (8, 3, 2), (2, 4, 1), (8, 0.5, 16)])
@@ -32,13 +32,23 @@ def test_trials_on_cards_of_a_machine_without_any_are_an_error() -> None:
         local_slots(1, 1, "auto", cores=2, cards=0)
 
 
-def test_a_cluster_runs_what_its_cores_and_cards_hold() -> None:
-    assert cluster_slots(4, "auto", "auto", cores=64, cards=8) == Slots(8, 4, 1.0)
-    assert cluster_slots(16, "auto", "auto", cores=64, cards=8) == Slots(4, 16, 1.0)
-    assert cluster_slots(4, "auto", "auto", cores=64, cards=0) == Slots(16, 4, 0.0)
+def test_a_cluster_runs_what_its_machines_hold_each_for_itself() -> None:
+    eight = [Node(8, 1)] * 8
+    assert cluster_slots(4, "auto", "auto", nodes=eight) == Slots(8, 4, 1.0)
+    assert cluster_slots(4, 0.5, "auto", nodes=eight) == Slots(16, 4, 0.5)
+    assert cluster_slots(3, 0, "auto", nodes=eight) == Slots(16, 3, 0), "of 8 cores 2 are left over, 8 times"
+    assert cluster_slots(4, "auto", "auto", nodes=[Node(8, 0)] * 3) == Slots(6, 4, 0.0)
+
+
+def test_a_cluster_that_grows_is_asked_for_all_it_may_become_although_nothing_is_there_yet() -> None:
+    head, worker = Node(0, 0), Node(4, 1)
+    assert cluster_slots(2, "auto", "auto", nodes=[head], coming=[worker] * 3) == Slots(3, 2, 1.0)
+    assert cluster_slots(2, 1, "auto", nodes=[head, worker], coming=[worker] * 2) == Slots(3, 2, 1)
 
 
 def test_a_cluster_without_room_waits_only_where_the_concurrency_is_given() -> None:
-    assert cluster_slots(4, 1, 6, cores=0, cards=0) == Slots(6, 4, 1)
-    with pytest.raises(ClusterError, match="0 CPU and 0 GPU; a trial asks for 4 and 1"):
-        cluster_slots(4, 1, "auto", cores=0, cards=0)
+    assert cluster_slots(4, 1, 6, nodes=[Node(0, 0)]) == Slots(6, 4, 1)
+    with pytest.raises(
+        ClusterError, match=r"0 CPU and 0 GPU; a trial asks for 4 and 1\n.*cluster\.max_workers"
+    ):
+        cluster_slots(4, 1, "auto", nodes=[Node(0, 0)])

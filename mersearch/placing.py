@@ -1,0 +1,127 @@
+"""Where a search runs: this machine or a cluster, how many trials side by side, and on what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mersearch.config.records import Config
+from mersearch.errors import ConfigError
+from mersearch.numerics import Mode
+from mersearch.ready import current_mode
+from mersearch.search.address import resolve
+from mersearch.search.probe import device_of, workers_mode
+from mersearch.search.ray_cluster import Cluster, cluster
+from mersearch.search.slots import Node, Slots, cluster_slots, local_cores, local_slots
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a search would run.
+
+    Attributes:
+        slots: trials side by side, at the most.
+        device: `cpu` or `cuda`.
+        cluster: address of a Ray cluster; empty for this machine.
+        gpus: cards that a trial occupies.
+        workers: machines to which a cluster may grow beside its head; None where it stays as it is.
+        worker: such a machine.
+    """
+
+    slots: int
+    device: str
+    cluster: str = ""
+    gpus: float = 0.0
+    workers: int | None = None
+    worker: Node | None = None
+
+
+def place(config: Config, address: str | None) -> Place:
+    """Where a search of `config` would run; starts nothing, also on a cluster that starts machines.
+
+    Args:
+        config: of the search.
+        address: of Ray; None for `RAY_ADDRESS`, or for this machine.
+
+    Raises:
+        ClusterError: Ray cannot be reached, or has no room for a trial.
+        ConfigError: as `current_mode`, for this machine.
+    """
+    address = resolve(address)
+    if address == "local":
+        slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+        return Place(slots.count, str(current_mode(config)["device"]), gpus=slots.gpus)
+    _require_chosen(config, address)
+    with cluster(address, cpus=0) as on:
+        return placed(config, on)
+
+
+def placed(config: Config, on: Cluster) -> Place:
+    """Where a search of `config` runs on a connected Ray."""
+    slots, growth = slots_on(config, on), config.cluster
+    worker = Node(growth.worker_cpus, growth.worker_gpus) if growth.max_workers else None
+    if on.private:
+        return Place(slots.count, device_of(slots), gpus=slots.gpus)
+    return Place(slots.count, device_of(slots), on.address, slots.gpus, growth.max_workers, worker)
+
+
+def slots_on(config: Config, on: Cluster) -> Slots:
+    """The slots of a search on a connected Ray: of a cluster that grows, those it may have in the end.
+
+    Raises:
+        ClusterError: there is no room for a trial.
+    """
+    trial, concurrency, growth = config.trial, config.search.concurrency, config.cluster
+    if on.private:
+        return local_slots(trial.cpus, trial.gpus, concurrency)
+    worker = Node(growth.worker_cpus, growth.worker_gpus)
+    more = max(0, (growth.max_workers or 0) - len(on.workers))
+    nodes = (*((on.head,) if on.head else ()), *on.workers)
+    return cluster_slots(trial.cpus, trial.gpus, concurrency, nodes=nodes, coming=(worker,) * more)
+
+
+def private_cores(config: Config) -> int:
+    """Cores of a private Ray: those of the machine, or as many as the trials side by side ask for."""
+    slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
+    return max(local_cores(), math.ceil(slots.count * slots.cpus))
+
+
+def mode_at(config: Config, address: str | None) -> Mode | Callable[[], Mode]:
+    """The numeric mode of the workers at `address`: that of this machine, or a question to a worker of a cluster.
+
+    A cluster may have to start machines to answer: ask when nothing else is left to be done before the search.
+
+    Raises:
+        ClusterError: Ray cannot be reached; when asking, also where no worker can train.
+        ConfigError: as `current_mode`, for this machine.
+    """
+    found = resolve(address)
+    if found == "local":
+        return current_mode(config)
+    _require_chosen(config, found)
+    return lambda: _asked(config, found)
+
+
+def _require_chosen(config: Config, address: str) -> None:
+    """Raise ConfigError where a cluster is to train with a back-end that is measured here."""
+    if config.folds.batch == "auto":
+        raise ConfigError(
+            "folds.batch=auto measures on this machine, not on a cluster",
+            received=f"the cluster at {address}",
+            fix="give folds.backend and folds.chunk; a dry run on a machine of the cluster says which are fastest",
+        )
+
+
+def _asked(config: Config, address: str) -> Mode:
+    with cluster(address, cpus=0) as on:
+        return workers_mode(config, slots_on(config, on))
+
+
+def growth_lines(place: Place) -> list[str]:
+    """How far a cluster may grow for a search; nothing for one that stays as it is."""
+    if place.workers is None or place.worker is None:
+        return []
+    cards = f", {place.workers * place.worker.gpus:g} cards" if place.worker.gpus else ""
+    size = f"{place.worker.cpus:g} CPU and {place.worker.gpus:g} GPU"
+    return [f"at most {place.workers} workers of {size}{cards}, all asked for at once"]
