@@ -179,8 +179,8 @@ def measure(cell: Cell, rounds: int, limit: float, processes: int) -> dict[str, 
         start, load = time.perf_counter(), os.getloadavg()[0]
         for way in ways(cell, processes):
             bench.seconds(way, 1)
-            if time.perf_counter() - start > limit / 4:
-                return _line(cell, load, open=f"the first steps take more than {limit / 4:.0f} s")
+            if time.perf_counter() - start > limit:
+                return _line(cell, load, open=f"the first steps take more than {limit:.0f} s")
         found: dict[str, list[NDArray[np.float64]]] = {}
         peaks: dict[str, int] = {}
         for number in range(rounds):
@@ -301,6 +301,8 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
                 f"{head} | {name} | {1e3 * found['wall']:.1f} | {ratios['wall']:.2f} "
                 f"| {1e3 * found['cpu']:.1f} | {ratios['cpu']:.2f} | {found['peak_bytes'] / 2**30:.2f} |"
             )
+        best = auto(line)
+        rows.append(f"{head} | auto: {best} | | {line['times'][best]['ratios']['wall']:.2f} | | | |")
     present = {(line["algorithm"], line["size"], line["people"]) for line in lines}
     for device in {line["device"] for line in lines}:
         missing = [cell for cell in cells(device) if (cell.algorithm, cell.size, cell.people) not in present]
@@ -310,6 +312,13 @@ def table(lines: Sequence[dict[str, Any]]) -> str:
     rows += ["", "Open, not measured:", "", *(open_cells or ["- nothing"])]
     rows += ["", f"{'; '.join(stamp)}. Load of the machine before a cell: {min(loads)} to {max(loads)}."]
     return "\n".join(rows) + "\n"
+
+
+def auto(line: dict[str, Any]) -> str:
+    """What `folds.batch=auto` would take of a cell: the fastest by the clock, on a processor never a fused one."""
+    times = line["times"]
+    usable = [name for name in times if line["device"] != "cpu" or not name.startswith("fused")]
+    return max(usable, key=lambda name: float(times[name]["ratios"]["wall"]))
 
 
 def _order(line: dict[str, Any]) -> tuple[str, int, int, int]:

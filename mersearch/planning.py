@@ -98,8 +98,9 @@ def refusal(config: Config) -> MersearchError | None:
 
 def _folds(config: Config, subjects: int) -> str:
     ways = {"loop": "one after another", "fused": "as one program", "processes": "a process per core"}
-    folds = config.folds
-    return f"{subjects} per trial (one per subject), in chunks of {folds.chunk}, {ways[folds.backend]}"
+    name, _, captured = config.folds.backend.partition("-")
+    way = ways[name] + (", steps replayed as CUDA graphs" if captured else "")
+    return f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}, {way}"
 
 
 def _progress(config: Config) -> Progress | None:

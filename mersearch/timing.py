@@ -55,7 +55,7 @@ def seconds_per_fold(config: Config, material: Material, shapes: Shapes, mode: M
     trial = trial_of(config, material, shapes, mode)
     backend, chunk = str(mode["backend"]), trial.folds[: config.folds.chunk]
     together = partial(seconds_of, trial.algorithm, trial.data, seed=config.run.seed, dtype=dtype(mode))
-    if backend == "loop":
+    if backend in ("loop", "loop-graph"):
         return together(chunk[:1], backend=backend)
     if backend != "processes":
         return together(chunk, backend=backend) / len(chunk)

@@ -207,6 +207,12 @@ def test_what_a_back_end_cannot_do_is_refused_before_anything_is_trained() -> No
         require_backend(idle, mode_on(idle, "cpu"))
 
 
+def test_graphs_are_refused_on_a_processor() -> None:
+    graph = config_of("folds.backend=fused-graph", "folds.chunk=2")
+    with pytest.raises(ConfigError, match=r"captures CUDA graphs\n.*trials on cpu"):
+        require_backend(graph, mode_on(graph, "cpu"))
+
+
 def test_a_cluster_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mersearch.searching.resolve", lambda address: address)
     with pytest.raises(ConfigError, match="measures on this machine, not on a cluster"):

@@ -211,3 +211,28 @@ def test_preprocessing_is_measured_against_a_loop_that_stores_the_same_flow(
     module.LINES.write_text(json.dumps(line) + "\n")
     # 4 frames in 8, 10 and 5 seconds; 8 / 10; 8 / 5 over two cores; processor time alike
     assert "| 2 | 2 | 0 | 0 | 1 | 0.80 | 0.80 | 1.00 | 100, 100, 200 | 1 | 1.0 |" in module.report()
+
+
+def test_every_back_end_of_a_cell_is_timed_against_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("loso_trial")
+    monkeypatch.setattr(module, "SIZES", {"small": (1, 12)})
+    monkeypatch.setattr(module, "TIMED", {"small": 1})
+    monkeypatch.setattr(module, "PEOPLE", {3: 12})
+    monkeypatch.setattr(
+        module, "ways", lambda cell, processes: [module.Way("loop", 1), module.Way("fused", 2)]
+    )
+    cells = list(module.cells("cpu"))
+    assert [cell.algorithm for cell in cells] == ["quintuplet", "disentangle"]
+    lines = [module.measure(cells[0], 1, 600.0, 2), module.measure(cells[1], 1, 0.0, 2)]
+    assert set(lines[0]["times"]) == {"loop", "fused, 2 folds"}
+    assert lines[0]["times"]["loop"]["ratios"] == {"wall": 1.0, "cpu": 1.0}
+    assert all(found["wall"] > 0 and found["peak_bytes"] > 0 for found in lines[0]["times"].values())
+    assert "the first steps take more than" in lines[1]["open"]
+    text = module.table(lines)
+    assert "| quintuplet | small | 3 |" in text
+    assert "- disentangle, small, K = 3: the first steps" in text
+    file = tmp_path / "lines.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert module.stored(file) == lines

@@ -39,6 +39,13 @@ def test_every_entry_that_differs_is_named_with_both_values() -> None:
     ]
 
 
+def test_folds_in_processes_have_the_bits_of_the_loop_and_fused_folds_have_not() -> None:
+    assert numerics.difference(MODE, {**MODE, "backend": "processes"}) == []
+    assert numerics.difference(MODE, {**MODE, "backend": "fused"}) == ["backend: loop → fused"]
+    threads = {**MODE, "backend": "processes", "threads": 2}
+    assert numerics.difference(MODE, threads) == ["threads: 1 → 2"]
+
+
 def test_applying_a_mode_sets_threads_and_deterministic_kernels_in_the_process() -> None:
     code = """
 import os, torch

@@ -20,7 +20,9 @@ from mersearch.training.device import DeviceClips, DeviceData
 _LABELS = ("emotion", "subject", "action_units", "annotated")
 _SCALES = {"rgb": 255, "flow": 127, "action_units": 1, "annotated": 1}
 
-Source = Callable[[int], Tensor]
+Row = int | Tensor
+"""A row of the plan: a number, or an int64 tensor [1] on the device, which a captured step advances."""
+Source = Callable[[Row], Tensor]
 """The tensor of one name, given the row of the plan."""
 
 
@@ -29,7 +31,7 @@ class LazyBatch(Mapping[str, Tensor]):
 
     __slots__ = ("_gathered", "_row", "_sources")
 
-    def __init__(self, sources: Mapping[str, Source], row: int) -> None:
+    def __init__(self, sources: Mapping[str, Source], row: Row) -> None:
         self._sources, self._row = sources, row
         self._gathered: dict[str, Tensor] = {}
 
@@ -87,7 +89,7 @@ def planned(
         _check_rows(name, array, rows, where)
         if name not in kinds:
             values = _values(name, array, data.device, dtype, where)
-            sources[name] = partial(values.select, 0)
+            sources[name] = partial(_at, values)
             continue
         clips, positions = kinds[name]
         _check_positions(name, array, len(positions), where)
@@ -122,7 +124,7 @@ def planned_together(
             _check_rows(name, array, rows, text)
         if name not in ("micro", "macro"):
             values = _values(name, np.stack(arrays, 1), data.device, dtype, where[0])
-            sources[name] = partial(values.select, 0)
+            sources[name] = partial(_at, values)
             continue
         positions = [split.train if name == "micro" else split.macro for split in splits]
         for array, known, text in zip(arrays, positions, where, strict=True):
@@ -154,9 +156,9 @@ def gathering(
 
 
 def _gather(
-    values: Tensor, index: Tensor | Sequence[Tensor], scale: int | None, dtype: torch.dtype, row: int
+    values: Tensor, index: Tensor | Sequence[Tensor], scale: int | None, dtype: torch.dtype, row: Row
 ) -> Tensor:
-    chosen = index[row]
+    chosen = _at(index, row)
     picked = values.index_select(0, chosen.flatten())
     if chosen.dim() > 1:
         picked = picked.view(*chosen.shape, *picked.shape[1:])
@@ -164,6 +166,12 @@ def _gather(
         return picked
     numbers = picked.to(dtype)
     return numbers if scale == 1 else numbers.div_(scale)
+
+
+def _at(values: Tensor | Sequence[Tensor], row: Row) -> Tensor:
+    if isinstance(values, Tensor) and isinstance(row, Tensor):
+        return values.index_select(0, row)[0]
+    return values[row]  # type: ignore[index]
 
 
 def _values(name: str, array: NDArray[Any], device: torch.device, dtype: torch.dtype, where: str) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
 from mersearch.data.folds import Fold
-from mersearch.errors import ConfigError, DataError
+from mersearch.errors import ConfigError, DataError, TrialFailure
 from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
@@ -20,7 +21,8 @@ from mersearch.training.processes import Pool, train_in_processes
 from mersearch.training.record import OnFailure
 from mersearch.training.results import FoldResult, OnFold, Reports, predicted, train_fold
 
-BACKENDS = ("loop", "fused", "processes")
+BACKENDS = ("loop", "fused", "processes", "loop-graph", "fused-graph")
+_CAPTURED = ("loop-graph", "fused-graph")
 _EVERYONE = "(all subjects)"
 
 
@@ -48,7 +50,8 @@ def train_chunk(
         folds: folds of that data.
         seed: seed of the run.
         backend: `loop`, one fold after another; `fused`, all as one program; `processes`, several at once, each as in
-            the loop with one thread.
+            the loop with one thread; `loop-graph` and `fused-graph`, on a card: `loop` and `fused` with every step
+            recorded once and replayed.
         dtype: floating-point type of parameters and batches.
         on_fold: called after each fold; with `processes`, in the order in which they end.
         on_failure: told of every fold that fails while the others go on; without it the first failure is raised.
@@ -64,25 +67,23 @@ def train_chunk(
     """
     if backend not in BACKENDS:
         raise ConfigError("folds.backend is one of " + ", ".join(BACKENDS), received=repr(backend))
+    if backend in _CAPTURED and data.device.type != "cuda":
+        raise ConfigError(
+            f"folds.backend={backend} captures CUDA graphs",
+            received=f"the device {data.device}",
+            fix="folds.backend=loop, fused or processes",
+        )
     _require(algorithm, data)
     for fold in folds:
         _require_own(fold, data)
     reports = Reports(on_fold, on_failure)
     if backend == "processes":
         return train_in_processes(algorithm, data, folds, seed, dtype, reports, pool)
-    train = _fused if backend == "fused" else _loop
-    return train(algorithm, data, folds, seed, dtype, reports)
-
-
-def _loop(
-    algorithm: Algorithm,
-    data: DeviceData,
-    folds: Sequence[Fold],
-    seed: int,
-    dtype: torch.dtype,
-    reports: Reports,
-) -> list[FoldResult]:
-    return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
+    if backend == "loop":
+        return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
+    chunks = [[fold] for fold in folds] if backend == "loop-graph" else [folds]
+    train = partial(_fused, algorithm, data, seed=seed, dtype=dtype, reports=reports)
+    return [result for chunk in chunks for result in train(chunk, captured=backend in _CAPTURED)]
 
 
 def _fused(
@@ -92,10 +93,18 @@ def _fused(
     seed: int,
     dtype: torch.dtype,
     reports: Reports,
+    captured: bool,
 ) -> list[FoldResult]:
     start = time.perf_counter()
     splits = [Split.of(fold) for fold in folds]
-    fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure)
+    try:
+        fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure, captured)
+    except torch.OutOfMemoryError as error:
+        raise TrialFailure(
+            "the folds of a chunk must fit into the memory of the card together",
+            received=f"{len(folds)} folds: {str(error).splitlines()[0]}",
+            fix="a smaller folds.chunk, or folds.batch=auto, which measures what fits",
+        ) from error
     share = (time.perf_counter() - start) / max(1, len(folds))
     return reports.collect(
         [fold for fold in folds if fold.subject in fitted],

@@ -15,23 +15,31 @@ MOMENTUM = 0.9
 _EPSILON = 1e-6
 
 
-def build(optimiser: Optimiser, slices: Sequence[Tensor]) -> torch.optim.Optimizer:
+def build(optimiser: Optimiser, slices: Sequence[Tensor], lr: Tensor | None = None) -> torch.optim.Optimizer:
     """A fresh torch optimiser of `slices`, whose `.grad` is set.
+
+    With `lr`, a scalar on the device, the rate is read from there in every step, and a step can be captured.
 
     AdamW: betas 0.9 and 0.999, decoupled weight decay. SGD: Nesterov momentum 0.9, weight decay in the gradient.
 
     Raises:
         ConfigError: an unknown name.
     """
+    rate, decay = optimiser.lr if lr is None else lr, optimiser.weight_decay
     if optimiser.name == "adamw":
-        return torch.optim.AdamW(slices, optimiser.lr, weight_decay=optimiser.weight_decay, fused=True)
+        if lr is not None and lr.is_cuda:
+            return torch.optim.AdamW(slices, rate, weight_decay=decay, foreach=True, capturable=True)
+        return torch.optim.AdamW(slices, rate, weight_decay=decay, fused=True)
     if optimiser.name == "sgd":
-        return torch.optim.SGD(
-            slices, optimiser.lr, MOMENTUM, weight_decay=optimiser.weight_decay, nesterov=True, fused=True
-        )
+        return torch.optim.SGD(slices, rate, MOMENTUM, weight_decay=decay, nesterov=True, fused=True)
     raise ConfigError(
         "an optimiser is adamw or sgd", received=repr(optimiser.name), fix="set the optimiser to one of these"
     )
+
+
+def rate_type(optimiser: Optimiser, device: torch.device) -> torch.dtype:
+    """The type of a rate on the device that `build` can take; the fused SGD of torch reads it in single precision."""
+    return torch.float32 if optimiser.name == "sgd" and device.type == "cuda" else torch.float64
 
 
 def rates(schedule: Schedule, lr: float, steps: int) -> list[float]:

@@ -160,10 +160,10 @@ class Pool:
         """
         packed = _packed((algorithm, seed, dtype))
         start = time.perf_counter()
-        while len(self._running) < min(self.processes, len(folds)):
-            with interrupt_deferred():
-                self._running.append(_Process(self._shared))
         try:
+            while len(self._running) < min(self.processes, len(folds)):
+                with interrupt_deferred():
+                    self._running.append(_Process(self._shared))
             found, failures = self._work(packed, folds, reports)
         except BaseException:
             _stop(self._running)

@@ -47,8 +47,8 @@ class Record:
         self._table = torch.empty(0)
         self._checked = 0
 
-    def add(self, row: int, loss: Tensor, logs: Logs) -> None:
-        """Store one step, without a copy to the host.
+    def add(self, row: int | Tensor, loss: Tensor, logs: Logs) -> None:
+        """Store one step, without a copy to the host; `row` may be an int64 tensor [1] on the device.
 
         Raises:
             TrialFailure: a log is no scalar, or the names of the logs changed.
@@ -62,7 +62,11 @@ class Record:
         except KeyError:
             raise self._changed(logs) from None
         with torch.no_grad():
-            self._table[row] = torch.stack([scalar.to(self._table.dtype) for scalar in scalars])
+            values = torch.stack([scalar.to(self._table.dtype) for scalar in scalars])
+            if isinstance(row, Tensor):
+                self._table.index_copy_(0, row, values[None])
+            else:
+                self._table[row] = values
 
     def failures(self, rows: int) -> dict[int, TrialFailure]:
         """Read the losses of the steps up to `rows` that were not read yet: fold → why it has diverged.

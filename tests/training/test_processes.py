@@ -210,16 +210,13 @@ def test_no_process_outlives_the_one_that_started_it() -> None:
 
 
 def test_an_interrupt_ends_the_processes(pool: Pool) -> None:
-    long, seen = Toy(Settings(steps=10**6), LIFELIKE.shapes), list[int]()
-
-    def interrupt() -> None:
-        seen.extend(pool.pids)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Timer(0.5, interrupt).start()
+    short, long = (Toy(Settings(steps=steps), LIFELIKE.shapes) for steps in (1, 10**6))
+    train_chunk(short, DEVICE_DATA, FOLDS[:2], seed=3, backend="processes", pool=pool)
+    seen = pool.pids
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         train_chunk(long, DEVICE_DATA, FOLDS, seed=3, backend="processes", pool=pool)
-    assert seen
+    assert len(seen) == 2
     assert pool.pids == ()
     assert gone(seen)
 

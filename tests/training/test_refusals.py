@@ -181,7 +181,7 @@ def test_clips_that_the_algorithm_needs_must_be_there() -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(ConfigError, match="one of loop, fused"):
+    with pytest.raises(ConfigError, match="one of loop, fused, processes"):
         train(toy(), [FOLDS[0]], backend="fusion")
 
 
