@@ -38,6 +38,7 @@ EXTENDABLE = (
     "search.gpu_hours",
     "search.stop_when_flat",
     "cluster",
+    "trial.gpus",
     "trial.retries",
 )
 """Keys, or groups of keys, that may change when a run goes on; every other key is part of what its numbers mean."""

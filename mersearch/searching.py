@@ -15,6 +15,7 @@ from mersearch.errors import TimeUp
 from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
+from mersearch.packed import packed
 from mersearch.placing import Place, growth_lines, placed, private_cores, slots_on
 from mersearch.report import write_ablation
 from mersearch.search import history
@@ -57,7 +58,7 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         with recording(opened.run, writer) as recorder:
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _run(opened, recorder, address, say, until)
+                short = _run(opened, recorder, writer, address, say, until)
         require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - start))
         say([short] if short else [])
@@ -112,10 +113,12 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     )
 
 
-def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> str:
+def _run(
+    opened: Opened, recorder: Recorder, writer: RunWriter, address: str | None, say: Say, until: float | None
+) -> str:
     """Search on Ray; what is to be said where the time budget ended it, else nothing."""
     with contextlib.suppress(TimeUp):
-        _on_ray(opened, writer, address, say, until)
+        _on_ray(opened, recorder, writer, address, say, until)
     now, path = standing(opened, writer), opened.run.path
     if until is None or now.finished:
         return ""
@@ -125,16 +128,21 @@ def _run(opened: Opened, writer: Recorder, address: str | None, say: Say, until:
     )
 
 
-def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None) -> None:
+def _on_ray(
+    opened: Opened, recorder: Recorder, writer: RunWriter, address: str | None, say: Say, until: float | None
+) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = private_cores(config) if address == "local" else local_cores()
     say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
+        config, told = packed(config, opened.study, on)
+        if told:
+            writer.write_config(config.to_dict())
         slots, where = slots_on(config, on), placed(config, on)
         say([*announcement(config.ablation), *_opening_lines(opened, writer, where)])
         session = Session(
-            writer,
+            recorder,
             space=config.space,
             trials=config.search.trials,
             metric=config.search.metric,
@@ -150,7 +158,7 @@ def _on_ray(opened: Opened, writer: Recorder, address: str | None, say: Say, unt
             deadline=until,
         )
         with Watching(opened.run.name, config.search.metric) as watcher:
-            for remark in _remarks(opened):
+            for remark in [*_remarks(opened), *([told] if told else [])]:
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             retries = config.trial.retries

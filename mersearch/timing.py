@@ -24,13 +24,14 @@ TIMED = 4
 """Optimiser steps that the estimate times per stage, after two to warm up."""
 
 
-class _Shortened:
+class Shortened:
     """An algorithm of which one stage is run for a few steps."""
 
     def __init__(self, inner: Algorithm, stage: Stage, steps: int) -> None:
         self._inner, self._stages = inner, (dataclasses.replace(stage, steps=steps),)
 
     def stages(self) -> tuple[Stage, ...]:
+        """The one stage."""
         return self._stages
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +53,7 @@ def seconds_per_fold(config: Config, material: Material, shapes: Shapes, mode: M
 
     def timed(stage: Stage, steps: int) -> float:
         start = time.perf_counter()
-        short: Any = _Shortened(algorithm, stage, steps)
+        short: Any = Shortened(algorithm, stage, steps)
         train_chunk(short, data, fold, seed=config.run.seed, backend=config.folds.backend, dtype=dtype(mode))
         return time.perf_counter() - start
 

@@ -12,9 +12,9 @@ from mersearch.search.trainable import LEAVING
 
 LOSSES = 3
 """Workers that a chunk may lose in a row, machines aside, until its trial is taken to be the cause."""
-MACHINE = "its machine is gone"
-SIGNS = ("node has died", "node was terminated", "node was preempted")
-"""What Ray says of an actor whose machine is gone."""
+MACHINE = "its machine is gone or out of reach"
+SIGNS = ("node has died", "node was terminated", "node was preempted", "is temporarily unavailable")
+"""What Ray says of an actor whose machine is gone, or cannot be reached."""
 
 
 class SessionScheduler(FIFOScheduler):  # type: ignore[misc]
