@@ -45,7 +45,7 @@ EXTENDABLE = (
 DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
-PLACES = ("run.root", "run.name", "run.ledger", *DATA_PLACES)
+PLACES = ("run.root", "run.name", "run.ledger", "run.mirror", *DATA_PLACES)
 NAMED = 2
 """Clips that a remark names."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from mersearch.ablation import announcement
 from mersearch.audit import audit_lines
@@ -28,6 +29,7 @@ from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import local_cards, local_cores
 from mersearch.store import Progress, Recorder, RunState, RunWriter, progress
+from mersearch.store.mirror import mirroring
 
 Say = Callable[[Sequence[str]], None]
 """Prints lines."""
@@ -55,13 +57,21 @@ def search(opened: Opened, address: str | None, say: Say, *, since: float | None
         writer.write_config(config.to_dict())
         now = standing(opened, writer)
         over, short = now.finished, ""
-        with recording(opened.run, writer) as recorder:
+        tell = partial(_tell, say)
+        with (
+            recording(opened.run, writer) as ledgered,
+            mirroring(opened.run, ledgered, config.run.mirror, tell) as recorder,
+        ):
             if not over:
                 record_turn(opened, now.folds_done)
                 short = _run(opened, recorder, writer, address, say, until)
         require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - start))
         say([short] if short else [])
+
+
+def _tell(say: Say, line: str) -> None:
+    say([line])
 
 
 def standing(opened: Opened, writer: Recorder) -> Progress:
