@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import optuna
+from quick_wilcoxon import wilcoxon
 
-from mersearch.metrics import uf1
+from mersearch.metrics import scores, uf1
 from mersearch.search.policy import Counts, Snapshot
 from mersearch.search.session import Proposal
 from mersearch.search.study import distribution
@@ -29,18 +29,22 @@ def every_fold(folds: int) -> tuple[int, ...]:
 
 def fold_scores(prefix: Counts) -> list[float]:
     """UF1 of every fold on its own."""
-    return [uf1(counts) for counts in np.diff(prefix, axis=0)]
+    return [float(score) for score in scores(METRIC, np.diff(prefix, axis=0))]
 
 
-@dataclass(frozen=True)
 class Bergman:
     """Bergman, Purucker and Hutter, "Don't Waste Your Time: Early Stopping Cross-Validation", AutoML 2024.
 
     Aggressive: stop where the score so far is below the best trial's. Forgiving: stop where the mean of the folds so
     far is below the worst fold of the best trial. The score so far is pooled, as every score of a LOSO evaluation.
+
+    Args:
+        forgiving: the second rule instead of the first.
     """
 
-    forgiving: bool
+    def __init__(self, *, forgiving: bool) -> None:
+        self._forgiving = forgiving
+        self._known: dict[int, tuple[float, float]] = {}
 
     def looks(self, folds: int) -> tuple[int, ...]:
         """After every fold."""
@@ -52,11 +56,12 @@ class Bergman:
         complete = snapshot.complete(trial)
         if not complete:
             return Verdict(trial, m, True, "nothing to compare with", value, ())
-        best = max(complete, key=lambda number: (snapshot.value(complete[number]), -number))
-        if self.forgiving:
-            keep = float(np.mean(fold_scores(prefix))) >= min(fold_scores(complete[best]))
-        else:
-            keep = value >= snapshot.value(complete[best])
+        for number in complete.keys() - self._known.keys():
+            counts = complete[number]
+            self._known[number] = snapshot.value(counts), min(fold_scores(counts))
+        best = max(complete, key=lambda number: (self._known[number][0], -number))
+        whole, worst = self._known[best]
+        keep = float(np.mean(fold_scores(prefix))) >= worst if self._forgiving else value >= whole
         return Verdict(trial, m, keep, "", value, (best,))
 
 
@@ -70,6 +75,7 @@ class Pruner:
 
     def __init__(self, pruner: optuna.pruners.BasePruner, *, pooled: bool) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
+        optuna.pruners._wilcoxon.ss = SimpleNamespace(wilcoxon=wilcoxon)
         self._study = optuna.create_study(direction="maximize", pruner=pruner)
         self._pooled, self._trials, self._told = pooled, dict[int, Any](), set[int]()
 

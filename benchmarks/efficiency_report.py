@@ -12,27 +12,52 @@ import numpy as np
 Row = dict[str, Any]
 FULL, STOCK, OURS = "full LOSO", "Ray OptunaSearch + ASHA", "ours: race default"
 BUDGET = "30"
+MOST = 400
+"""Trials at which a search ends that has not spent its budget."""
 RESAMPLES = 4000
+Z = 1.96
+Interval = tuple[float, float, float]
+"""Mean, and the ends of its 95 % interval."""
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95 % bootstrap interval over seeds."""
+def interval(values: Sequence[float]) -> Interval:
+    """Mean and bootstrap interval over seeds."""
     data = np.asarray(values, float)
     draws = np.random.default_rng(0).integers(0, len(data), (RESAMPLES, len(data)))
     low, high = np.quantile(data[draws].mean(1), [0.025, 0.975])
     return float(data.mean()), float(low), float(high)
 
 
-def shown(values: Sequence[float], digits: int = 3) -> str:
-    """Mean and interval as text."""
-    mean, low, high = interval(values)
+def share(hits: Sequence[bool]) -> Interval:
+    """Share and Wilson's interval, which is no point where all seeds agree."""
+    n, p = len(hits), float(np.mean(hits))
+    middle, half = p + Z**2 / (2 * n), Z * float(np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)))
+    return p, max(0.0, (middle - half) / (1 + Z**2 / n)), min(1.0, (middle + half) / (1 + Z**2 / n))
+
+
+def shown(found: Interval, digits: int = 3) -> str:
+    """An interval as text."""
+    mean, low, high = found
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def write_report(lines: Path, folder: Path, budgets: Sequence[float]) -> None:
+def write_report(lines: Path, folder: Path) -> None:
     """`search_efficiency.md` and `search_efficiency.png` in the folder."""
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
-    text = ["# Search efficiency", "", "Simulated; means over seeds with 95 % bootstrap intervals.", ""]
+    main = [row for row in rows if row["workers"] == 1 and row["sampler"] == "random"]
+    text = [
+        "# Search efficiency",
+        "",
+        "Made by `python benchmarks/search_efficiency.py run` and `report`; the lines behind it are in "
+        "`search_efficiency.jsonl`. What it means: [docs/search-efficiency.md](../../docs/search-efficiency.md).",
+        "",
+        "Simulated. Means over seeds with 95 % intervals: Wilson's for shares, else bootstrap. True UF1 = that of "
+        "the pick on further people; at a budget = when as many folds were read as that many full LOSO "
+        "evaluations have, "
+        f"or after {MOST} trials, whichever comes first.",
+        "",
+        *targets(main),
+    ]
     keys = dict.fromkeys((row["sampler"], row["layout"], row["workers"]) for row in rows)
     for sampler, layout, workers in sorted(keys):
         chosen = [
@@ -41,10 +66,8 @@ def write_report(lines: Path, folder: Path, budgets: Sequence[float]) -> None:
             if (row["sampler"], row["layout"], row["workers"]) == (sampler, layout, workers)
         ]
         text += table(chosen, f"{layout}, {sampler} sampler, {workers} worker{'s' * (workers > 1)}")
-    main = [row for row in rows if row["workers"] == 1 and row["sampler"] == "random"]
-    text += targets(main)
-    (folder / "search_efficiency.md").write_text("\n".join(text) + "\n")
-    figure(main, folder / "search_efficiency.png", budgets)
+    (folder / "search_efficiency.md").write_text("\n".join(text).rstrip() + "\n")
+    figure(main, folder / "search_efficiency.png")
 
 
 def by_seed(rows: Sequence[Row], contender: str) -> dict[int, Row]:
@@ -65,23 +88,23 @@ def paired(rows: Sequence[Row], one: str, other: str) -> list[float]:
 
 def table(rows: Sequence[Row], title: str) -> list[str]:
     """Markdown of one layout and number of workers."""
-    seeds = {row["seed"] for row in rows}
     best = np.mean([row["best"] for row in rows if row["contender"] == FULL])
     text = [
-        f"## {title} ({len(seeds)} seeds)",
+        f"## {title}",
         "",
         f"Oracle (knows the best of 100 trials, one full evaluation): true UF1 {best:.3f}.",
         "",
-        "| contender | folds used of 100 full trials | picks the full-LOSO winner | true UF1 of the pick of 100 | "
-        "true UF1 at 10 full LOSOs | at 30 | `race` default minus it, at 30 |",
-        "|---|---|---|---|---|---|---|",
+        "| contender | seeds | folds used of 100 full trials | picks the full-LOSO winner | true UF1 of the pick of "
+        "100 | at 10 full LOSOs | at 30 | `race` default minus it, at 30 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["contender"] for row in rows):
         mine = list(by_seed(rows, name).values())
         text.append(
-            f"| {name} | {shown([r['used'] for r in mine], 2)} | {shown([r['win'] for r in mine], 2)} | "
-            f"{shown([r['pick'] or 0.0 for r in mine])} | {shown([at_budget(r, '10') for r in mine])} | "
-            f"{shown([at_budget(r) for r in mine])} | {shown(paired(rows, OURS, name))} |"
+            f"| {name} | {len(mine)} | {shown(interval([r['used'] for r in mine]), 2)} | "
+            f"{shown(share([r['win'] for r in mine]), 2)} | {shown(interval([r['pick'] or 0.0 for r in mine]))} | "
+            f"{shown(interval([at_budget(r, '10') for r in mine]))} | "
+            f"{shown(interval([at_budget(r) for r in mine]))} | {shown(interval(paired(rows, OURS, name)))} |"
         )
     return [*text, ""]
 
@@ -98,7 +121,7 @@ def targets(rows: Sequence[Row]) -> list[str]:
         mine = [row for row in rows if row["layout"] == layout]
         for name, used, win in (("race default", 0.30, 0.85), ("asha", 0.40, 0.95)):
             own = list(by_seed(mine, f"ours: {name}").values())
-            spent, wins = interval([r["used"] for r in own]), interval([r["win"] for r in own])
+            spent, wins = interval([r["used"] for r in own]), share([r["win"] for r in own])
             text.append(line(layout, f"{name}: folds ≤ {used:.2f}", spent, spent[1] <= used))
             text.append(line(layout, f"{name}: same winner ≥ {win:.2f}", wins, wins[2] >= win))
         for other in dict.fromkeys(row["contender"] for row in mine if row["contender"] != OURS):
@@ -110,30 +133,49 @@ def targets(rows: Sequence[Row]) -> list[str]:
     return [*text, ""]
 
 
-def line(layout: str, target: str, found: tuple[float, float, float], met: bool) -> str:
+def line(layout: str, target: str, found: Interval, met: bool) -> str:
     """A row of the table of targets."""
-    return f"| {layout} | {target} | {found[0]:.3f} [{found[1]:.3f}, {found[2]:.3f}] | {'yes' if met else '**no**'} |"
+    return f"| {layout} | {target} | {shown(found)} | {'yes' if met else '**no**'} |"
 
 
-def figure(rows: Sequence[Row], path: Path, budgets: Sequence[float]) -> None:
-    """True score of the pick over the budget, one panel per layout."""
+def figure(rows: Sequence[Row], path: Path) -> None:
+    """Folds used, share of the same winner, and the paired difference at equal budget, a line per contender."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    names = list(dict.fromkeys(row["contender"] for row in rows))
     layouts = list(dict.fromkeys(row["layout"] for row in rows))
-    drawn, axes = plt.subplots(1, len(layouts), figsize=(6.5 * len(layouts), 5), squeeze=False)
-    for axis, layout in zip(axes[0], layouts, strict=True):
+    drawn, axes = plt.subplots(1, 3, figsize=(12, 0.36 * len(names) + 1.6), sharey=True)
+    for shift, (layout, colour) in enumerate(zip(layouts, ("#1b6ca8", "#c8553d"), strict=False)):
         mine = [row for row in rows if row["layout"] == layout]
-        for name in dict.fromkeys(row["contender"] for row in mine):
-            if name.endswith("our order") and not name.startswith("full"):
-                continue
-            means = [np.mean([at_budget(r, str(b)) for r in by_seed(mine, name).values()]) for b in budgets]
-            style = {"linewidth": 2.4} if name.startswith("ours") else {"linewidth": 1.2, "linestyle": "--"}
-            axis.plot(budgets, means, label=name, **style)
-        axis.set(title=layout, xlabel="budget, full LOSO evaluations", ylabel="true UF1 of the pick")
-        axis.grid(alpha=0.3)
-    axes[0][-1].legend(fontsize=8)
+        for place, name in enumerate(names):
+            own = list(by_seed(mine, name).values())
+            found = [interval([r["used"] for r in own]), share([r["win"] for r in own])]
+            found += [interval(paired(mine, OURS, name))] if name != OURS else []
+            for axis, (mean, low, high) in zip(axes, found, strict=False):
+                y = place + 0.3 * (shift - (len(layouts) - 1) / 2)
+                axis.plot([low, high], [y, y], color=colour, linewidth=1.6)
+                axis.plot(mean, y, "o", color=colour, markersize=4.5, label=layout if place == 0 else None)
+    for axis, title in zip(
+        axes,
+        (
+            "folds used of 100 full trials",
+            "share that picks the full-LOSO winner",
+            f"race default minus it, true UF1\nat {BUDGET} full LOSOs",
+        ),
+        strict=True,
+    ):
+        axis.set_title(title, fontsize=10)
+        axis.grid(axis="x", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), xlim=(0, 1.02))
+    axes[1].set(xlim=(0, 1.02))
+    axes[2].axvline(0, color="black", linewidth=0.8)
+    for label in axes[0].get_yticklabels():
+        label.set_fontweight("bold" if label.get_text().startswith("ours") else "normal")
+    axes[0].legend(fontsize=8, loc="lower right")
     drawn.tight_layout()
-    drawn.savefig(path, dpi=130)
+    drawn.savefig(path, dpi=110)
+    plt.close(drawn)

@@ -16,11 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from remembered import Remembered
 from ridge_world import RidgeWorld
 
 from mersearch.config.records import Racing, Search
@@ -31,7 +33,7 @@ from mersearch.search.policy import NoStopping, Policy
 from mersearch.search.race import Race
 from mersearch.search.session import Session
 from mersearch.selection import Competition, Corrected, correct
-from mersearch.simulation import LAYOUTS, Table, World, simulate
+from mersearch.simulation import LAYOUTS, World, simulate
 from mersearch.store import Memory, RunState
 
 RESULTS = Path(__file__).parent / "results"
@@ -79,8 +81,8 @@ SETTINGS = tuple(f"{table}, {policy}" for table in TABLES for policy in POLICIES
 def cell(setting: str, seed: int) -> dict[str, Any]:
     """One search: what is said of its winner, and what is true of it."""
     kind, _, rule = setting.partition(", ")
-    table = TABLES[kind](seed)
-    state = _searched(table, table.space, POLICIES[rule](seed), seed)
+    table = _table(kind, seed)
+    state = _searched(table, POLICIES[rule](seed), seed)
     best = state.best(METRIC)
     if best is None:
         raise RuntimeError(f"{setting}, seed {seed}: nothing is complete")
@@ -88,7 +90,9 @@ def cell(setting: str, seed: int) -> dict[str, Any]:
     place = list(state.trials).index(best.number)
     found = correct(everything, place, METRIC)
     kept = np.flatnonzero(everything.panel)
-    alone = correct(_only(everything, kept), int(np.searchsorted(kept, place)), METRIC)
+    alone = found
+    if len(kept) < len(everything.panel):
+        alone = correct(_only(everything, kept), int(np.searchsorted(kept, place)), METRIC)
     truth = table.truth(best.parameters, METRIC)
     return {
         "setting": setting,
@@ -104,16 +108,22 @@ def cell(setting: str, seed: int) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
+def _table(kind: str, seed: int) -> Remembered[Any]:
+    """What the searches of all policies meet."""
+    return Remembered(TABLES[kind](seed))
+
+
 def _covers(found: Corrected, truth: float) -> bool:
     """Whether the interval holds the true score."""
     return found.low <= truth <= found.high
 
 
-def _searched(table: Table, space: Any, policy: Policy, seed: int) -> RunState:
+def _searched(table: Remembered[Any], policy: Policy, seed: int) -> RunState:
     """What a search on a table knows at its end."""
-    memory = Memory(table.plan)  # type: ignore[attr-defined]
+    memory = Memory(table.plan)
     session = Session(
-        memory, space=space, trials=TRIALS, metric=METRIC, policy=policy, seed=seed, sampler="random"
+        memory, space=table.space, trials=TRIALS, metric=METRIC, policy=policy, seed=seed, sampler="random"
     )
     for _ in simulate(session, table):
         pass

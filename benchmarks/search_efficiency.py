@@ -14,8 +14,8 @@ it is read. All contenders of a cell meet the same world, and draw from it with 
 Constants were chosen on worlds of seeds 0 to 69; the benchmark uses seeds from 1000 on. What this proves is the
 rules, in worlds of this kind; it says nothing about a particular database.
 
-A cell takes about half a second, but ten to eighty seconds for Optuna's Wilcoxon pruner (an exact permutation test
-after every fold), which is therefore run with one worker only.
+A cell takes about half a second of a core, but several for Optuna's Wilcoxon pruner (a test after every fold), which
+is therefore run with one worker only.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from contenders import METRIC, Bergman, Pruner, StockRay
-from efficiency_report import write_report
+from efficiency_report import MOST, write_report
+from remembered import Remembered
 
 from mersearch import seeds
 from mersearch.config import records
@@ -51,8 +53,6 @@ LINES = RESULTS / "search_efficiency.jsonl"
 FIRST_SEED = 1000
 TRIALS = 100
 """Trials of a search, for the folds spent and the pick."""
-MOST = 400
-"""Trials at which a search ends that has not spent its budget."""
 BUDGETS = (3, 5, 7.5, 10, 15, 20, 25, 30)
 """Full LOSO evaluations at which the true score of the pick is taken."""
 
@@ -111,7 +111,7 @@ CONTENDERS = {
 def cell(sampler: str, layout: str, workers: int, name: str, seed: int) -> dict[str, Any]:
     """One search: the folds of its first trials, whether it picks their best, and its picks at the budgets."""
     contender, start = CONTENDERS[name], time.perf_counter()
-    world = World(seed, LAYOUTS[layout], shuffled=not contender.frozen)
+    world = _world(seed, layout, shuffled=not contender.frozen)
     bill, memory = Bill(world), Memory(world.plan)
     search, full, curve = (
         _search(contender, memory, sampler, seed),
@@ -137,6 +137,12 @@ def cell(sampler: str, layout: str, workers: int, name: str, seed: int) -> dict[
     }
 
 
+@lru_cache(maxsize=2)
+def _world(seed: int, layout: str, *, shuffled: bool) -> Remembered[World]:
+    """What the contenders of a seed and a layout meet, in either order of the folds."""
+    return Remembered(World(seed, LAYOUTS[layout], shuffled=shuffled))
+
+
 def _search(contender: Contender, memory: Memory, sampler: str, seed: int) -> Search:
     """The search of a contender, ours or Ray's own."""
     if contender.policy is None:
@@ -160,10 +166,10 @@ def _first_over(state: RunState) -> bool:
     )
 
 
-def _first(world: World, state: RunState) -> dict[str, Any]:
+def _first(world: Remembered[World], state: RunState) -> dict[str, Any]:
     """Share of the folds that the first trials took, and whether their best complete one is the best of all."""
     first = [state.trials[number] for number in range(TRIALS)]
-    whole = [METRICS[METRIC](world.outcome(t.parameters).sum(0)) for t in first]
+    whole = [METRICS[METRIC](world.table.outcome(t.parameters).sum(0)) for t in first]
     complete = [t for t in first if t.state == "complete"]
     pick = max(complete, key=lambda t: (whole[t.number], -t.number), default=None)
     truths = [world.truth(t.parameters, METRIC) for t in first]
@@ -177,7 +183,7 @@ def _first(world: World, state: RunState) -> dict[str, Any]:
     }
 
 
-def _pick(world: World, state: RunState) -> float | None:
+def _pick(world: Remembered[World], state: RunState) -> float | None:
     """True score of the best complete trial; None before the first."""
     best = state.best(METRIC)
     return None if best is None else world.truth(best.parameters, METRIC)
@@ -222,7 +228,7 @@ def main() -> None:
     if chosen.what == "run":
         run(chosen.sampler, chosen.layouts, chosen.workers, chosen.contenders, chosen.seeds)
     else:
-        write_report(LINES, RESULTS, BUDGETS)
+        write_report(LINES, RESULTS)
 
 
 if __name__ == "__main__":

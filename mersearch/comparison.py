@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from mersearch.by_database import of_counts
 from mersearch.errors import ConfigError, DataError, RunError, raise_all
 from mersearch.ledger import competition
 from mersearch.metrics import METRICS, NAMES
@@ -31,6 +33,7 @@ class Side:
         configurations: that this was chosen from.
         found: the metric of that trial, pooled over all folds.
         expected: the same, corrected for the choice among the run's own configurations.
+        databases: of a composite, database → the same two scores over its clips; else empty.
     """
 
     run: str
@@ -38,6 +41,7 @@ class Side:
     configurations: int
     found: float
     expected: float
+    databases: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +120,20 @@ def compare(first: RunDirectory, second: RunDirectory, *, metric: str | None = N
         correct(*competition(run, state, best.number, metric, alone=True), metric)
         for run, state, best in zip(runs, states, bests, strict=True)
     ]
-    sides = [
-        Side(run.name, best.number, result.configurations, result.naive, result.corrected)
-        for run, best, result in zip(runs, bests, results, strict=True)
-    ]
     order = [second.plan.subjects.index(subject) for subject in first.plan.subjects]
     found = [per_subject(best.confusions) for best in bests]
     expected = [result.per_subject for result in results]
+    sides = [
+        Side(
+            run.name,
+            best.number,
+            result.configurations,
+            result.naive,
+            result.corrected,
+            _by_database(run.plan.subjects, counts, result.per_subject, metric),
+        )
+        for run, best, result, counts in zip(runs, bests, results, found, strict=True)
+    ]
     return Comparison(
         metric=metric,
         subjects=len(first.plan),
@@ -160,15 +171,31 @@ def lines(found: Comparison) -> list[str]:
 
 
 def _sides(found: Comparison) -> list[str]:
-    width = max(len(found.first.run), len(found.second.run), 3)
+    sides = (found.first, found.second)
+    width = max(3, *(len(side.run) for side in sides), *(len(name) + 2 for name in found.first.databases))
     expected = "  expected" if found.chosen else ""
     rows = [f"  {'run':{width}s}  trial  chosen from   found{expected}"]
-    for side in (found.first, found.second):
-        corrected = f"  {side.expected:8.3f}" if found.chosen else ""
-        rows.append(
-            f"  {side.run:{width}s}  {side.trial:5d}  {side.configurations:11d}  {side.found:6.3f}{corrected}"
-        )
+    for side in sides:
+        about = f"{side.run:{width}s}  {side.trial:5d}  {side.configurations:11d}"
+        rows.append(f"  {about}  {_scores(side.found, side.expected, found.chosen)}")
+        for name, values in side.databases.items():
+            scores = _scores(values["found"], values["expected"], found.chosen)
+            rows.append(f"  {'  ' + name:{len(about)}s}  {scores}")
     return rows
+
+
+def _scores(found: float, expected: float, chosen: bool) -> str:
+    return f"{found:6.3f}" + (f"  {expected:8.3f}" if chosen else "")
+
+
+def _by_database(
+    subjects: Sequence[str], found: ArrayLike, expected: ArrayLike, metric: str
+) -> dict[str, dict[str, float]]:
+    """Database → the metric as found and as expected, of a composite."""
+    scores = {"found": of_counts(subjects, found), "expected": of_counts(subjects, expected)}
+    return {
+        database: {what: scores[what][database][metric] for what in scores} for database in scores["found"]
+    }
 
 
 def _interval(difference: Difference) -> str:

@@ -9,8 +9,8 @@ import torch
 from mersearch import numerics
 from mersearch.search.packing import Memory
 from mersearch.search.worker import Study
-from mersearch.timing import Shortened
 from mersearch.training import train_chunk
+from mersearch.training.measure import Shortened
 
 STEPS = 3
 """Optimiser steps per stage: the first ones take what the later ones use again."""
@@ -30,6 +30,8 @@ def chunk_memory(study: Study) -> Memory:
     algorithm = worker.algorithm({})
     folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
     for stage in algorithm.stages():
+        if not stage.steps:
+            continue
         short: Any = Shortened(algorithm, stage, min(STEPS, stage.steps))
         train_chunk(
             short,

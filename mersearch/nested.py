@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mersearch import seeds
+from mersearch.by_database import Scores, of_counts, score_lines
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError
 from mersearch.metrics import METRICS, NAMES, confusion, scores
@@ -61,7 +62,7 @@ class Nested:
     def per_subject(self) -> NDArray[np.int64]:
         """Counts [K, L, L] of all subjects, by name."""
         found = {name: counts for group in self.groups for name, counts in group.counts.items()}
-        return np.stack([found[name] for name in sorted(found)])
+        return np.stack([found[name] for name in self._names])
 
     @property
     def scores(self) -> dict[str, float]:
@@ -69,11 +70,19 @@ class Nested:
         return {name: METRICS[name](self.per_subject.sum(0)) for name in METRICS}
 
     @property
+    def databases(self) -> Scores:
+        """The same for each database of a composite; empty for a single one."""
+        return of_counts(self._names, self.per_subject)
+
+    @property
+    def _names(self) -> list[str]:
+        return sorted(name for group in self.groups for name in group.counts)
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the metric: ± t_{K−1, 0.975} · the standard deviation over resamples of the subjects."""
         counts = self.per_subject
-        names = sorted(name for group in self.groups for name in group.subjects)
-        strata = np.unique([name.partition("/")[0] for name in names], return_inverse=True)[1]
+        strata = np.unique([name.partition("/")[0] for name in self._names], return_inverse=True)[1]
         weights = resample(strata, DRAWS, seeds.generator("nested", len(counts)))
         spread = float(scores(self.metric, np.einsum("bk,kij->bij", weights, counts)).std())
         half, value = quantile(0.975, max(1, len(counts) - 1)) * spread, self.scores[self.metric]
@@ -84,6 +93,7 @@ class Nested:
         return {
             "metric": self.metric,
             "scores": self.scores,
+            **({"databases": self.databases} if self.databases else {}),
             "interval": list(self.interval),
             "subjects": len(self.per_subject),
             "reliable": len(self.per_subject) >= RELIABLE,
@@ -213,6 +223,7 @@ def lines(found: Nested, beside: Sequence[str] = ()) -> list[str]:
         "",
         f"nested: {', '.join(f'{NAMES[key]} {value:.3f}' for key, value in found.scores.items())}",
         f"  ({name} {low:.3f} to {high:.3f} with 95 %)",
+        *score_lines(found.databases),
         *few,
         *beside,
     ]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mersearch.config.records import Config
 
 Mode = dict[str, str | int]
+ALONE = ("loop", "processes")
+"""Back-ends that train every fold by itself."""
 _PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -53,8 +55,14 @@ def mode_on(config: Config, device: str) -> Mode:
 
 
 def threads_of(config: Config) -> int:
-    """Threads of one worker: as many as its cores."""
-    return max(1, int(config.trial.cpus))
+    """Threads of one process: those of the trial's cores, but one where a process trains a fold on each of them."""
+    return 1 if config.folds.backend == "processes" else max(1, int(config.trial.cpus))
+
+
+def with_folds(mode: Mode, config: Config) -> Mode:
+    """`mode`, with the back-end, the chunk and the threads of `config`."""
+    folds = config.folds
+    return {**mode, "threads": threads_of(config), "backend": folds.backend, "chunk": folds.chunk}
 
 
 def apply(mode: Mapping[str, str | int]) -> None:
@@ -84,11 +92,14 @@ def dtype(mode: Mapping[str, str | int]) -> torch.dtype:
 
 
 def difference(a: Mapping[str, str | int], b: Mapping[str, str | int]) -> list[str]:
-    """One line per entry in which two modes differ; empty where results are the same to the bit."""
+    """One line per entry in which two modes differ; empty where results are the same to the bit.
+
+    Folds in processes are trained as in the loop, each by itself, so these two back-ends are one.
+    """
     return [
         f"{name}: {a.get(name, 'not recorded')} → {b.get(name, 'not recorded')}"
         for name in sorted({*a, *b})
-        if a.get(name) != b.get(name)
+        if a.get(name) != b.get(name) and not (a.get(name) in ALONE and b.get(name) in ALONE)
     ]
 
 

@@ -19,7 +19,7 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
-from mersearch.numerics import difference
+from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
 from mersearch.ready import AskedMode, current_mode, known, make_ready, require_cards, study_of, waiting
@@ -92,7 +92,8 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
     path = location(config)
     if is_run(path):
         run = RunDirectory.open(path)
-        return _reopen(run, as_launched(run, config), report, mode or current_mode(config))
+        config = as_launched(run, config)
+        return _reopen(run, config, report, mode or current_mode(config))
     earlier = find_earlier(config)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
@@ -117,7 +118,9 @@ def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def as_launched(run: RunDirectory, config: Config) -> Config:
-    """`config` without what the data of the run lack, as the run itself was launched."""
+    """`config` as the run itself was launched: without what its data lack, its measured choices repeated."""
+    if config.folds.batch == "auto":
+        config = dataclasses.replace(config, folds=read_back(run.config, run.path / CONFIG).folds)
     held = run.provenance["data"].get("holds")
     if held is None:
         return config
@@ -167,7 +170,8 @@ def _reopen(run: RunDirectory, config: Config, report: Report, asked: AskedMode)
     if callable(asked) and not _over(run, config):
         require_idle(run.path)
         report(waiting(config, len(run.plan)), 0, 0)
-    mode = _last(run)["mode"] if callable(asked) and _over(run, config) else known(asked)
+    over = callable(asked) and _over(run, config)
+    mode = _last(run)["mode"] if over else with_folds(known(asked), config)
     require_cards(config, mode)
     code = sources(config.algorithm.name)
     now = {"mode": mode, "sources": code}

@@ -16,10 +16,11 @@ from mersearch.search.worker import Study
 def packed(config: Config, study: Study, on: Cluster) -> tuple[Config, str]:
     """The configuration with `trial.gpus` as it was measured on a connected Ray, and what to tell of it.
 
-    As it is where trials train on processors, where the key is given, or where no worker can measure: then a trial
-    has a card alone.
+    As it is where trials train on processors, where the key is given, where a trial trains in several processes, or
+    where no worker can measure: in the last two a trial has a card alone.
     """
-    if config.trial.gpus != "auto" or study.mode["device"] != "cuda":
+    several = study.mode["backend"] == "processes"
+    if config.trial.gpus != "auto" or study.mode["device"] != "cuda" or several:
         return config, ""
     memory = asked(chunk_memory, study, cpus=config.trial.cpus, gpus=1)
     if memory is None:

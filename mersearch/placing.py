@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mersearch.config.records import Config
+from mersearch.errors import ConfigError
 from mersearch.numerics import Mode
 from mersearch.ready import current_mode
 from mersearch.search.address import resolve
@@ -54,6 +55,7 @@ def place(config: Config, address: str | None) -> Place:
         leave_used_cards(config)
         slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
         return Place(slots.count, str(current_mode(config)["device"]), gpus=slots.gpus)
+    _require_chosen(config, address)
     with cluster(address, cpus=0) as on:
         return placed(config, on)
 
@@ -98,10 +100,21 @@ def mode_at(config: Config, address: str | None) -> Mode | Callable[[], Mode]:
         ConfigError: as `current_mode`, for this machine.
     """
     found = resolve(address)
-    if found != "local":
-        return lambda: _asked(config, found)
-    leave_used_cards(config)
-    return current_mode(config)
+    if found == "local":
+        leave_used_cards(config)
+        return current_mode(config)
+    _require_chosen(config, found)
+    return lambda: _asked(config, found)
+
+
+def _require_chosen(config: Config, address: str) -> None:
+    """Raise ConfigError where a cluster is to train with a back-end that is measured here."""
+    if config.folds.batch == "auto":
+        raise ConfigError(
+            "folds.batch=auto measures on this machine, not on a cluster",
+            received=f"the cluster at {address}",
+            fix="give folds.backend and folds.chunk; a dry run on a machine of the cluster says which are fastest",
+        )
 
 
 def leave_used_cards(config: Config) -> None:

@@ -8,10 +8,10 @@ from mersearch.config.records import Config, Search
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on, threads_of
-from mersearch.opening import differences, location, require_room
+from mersearch.opening import as_launched, differences, location, require_room
 from mersearch.placing import Place, growth_lines
 from mersearch.preparation import Material, Report, read
-from mersearch.ready import current_mode, shapes_of
+from mersearch.ready import current_mode, require_backend, settled, shapes_of
 from mersearch.search.budget import HOUR, budget_of
 from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
@@ -34,9 +34,14 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     material = read(config, report)
     fit = fitted(config, Holdings.of(material))
     config = fit.config
+    if is_run(location(config)):
+        config = as_launched(RunDirectory.open(location(config)), config)
     now = _progress(config)
     shapes = shapes_of(config, material)
     require_material(config, shapes, material.macro is not None)
+    choice = settled(config, material, _own_mode(config), report)
+    config = config if choice is None else choice.applied(config)
+    require_backend(config, place.device)
     subjects = len(material.micro.subjects)
     rows = [
         ("data", _database(config, material)),
@@ -44,7 +49,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         *(("absent", remark) for remark in fit.remarks),
-        ("folds", f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}"),
+        ("folds", _folds(config, subjects)),
+        *([("", f"measured: {choice.line}")] if choice is not None else []),
         ("trials", _trials(config)),
         *(("", remark) for remark in remarks(config.search, config.space)),
         ("stopping", _stopping(config.search)),
@@ -66,6 +72,12 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         rows += _cards(place, most, seconds)
     lines = [part for name, text in rows for part in _wrapped(name, text)]
     return ["plan (nothing was trained or preprocessed)", *lines]
+
+
+def _folds(config: Config, subjects: int) -> str:
+    ways = {"loop": "one after another", "fused": "as one program", "processes": "a process per core"}
+    folds = config.folds
+    return f"{subjects} per trial (one per subject), in chunks of {folds.chunk}, {ways[folds.backend]}"
 
 
 def _progress(config: Config) -> Progress | None:

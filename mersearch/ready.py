@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mersearch.algorithm import Shapes
+from mersearch.batching import Choice, choose
 from mersearch.config.importing import folder_of
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
@@ -20,7 +21,7 @@ from mersearch.data.subset import without
 from mersearch.errors import ConfigError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on
+from mersearch.numerics import Mode, mode_on, with_folds
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
 from mersearch.search.samplers import require_installed
@@ -86,15 +87,52 @@ def make_ready(config: Config, report: Report, mode: AskedMode | None = None) ->
     fit = fitted(config, Holdings.of(material))
     config = fit.config
     require_material(config, shapes_of(config, material), material.macro is not None)
+    choice = None if callable(asked) else settled(config, material, asked, report)
+    if choice is not None:
+        config = choice.applied(config)
+    if not callable(asked):
+        require_backend(config, str(asked["device"]))
     prepared = preprocess(config, material, report)
     dataset = without(load(prepared.micro, prepared.macro), config.data.without)
     plan = fold_plan(dataset, config.folds.chunk)
     if callable(asked):
         report(waiting(config, len(plan)), 0, 0)
-    now = known(asked)
+    now = with_folds(known(asked), config)
     require_cards(config, now)
+    require_backend(config, str(now["device"]))
     study = study_of(config, prepared, plan, now)
-    return Ready(study, describe(config, material, prepared, now), fit.remarks)
+    provenance = describe(config, material, prepared, now)
+    if choice is None:
+        return Ready(study, provenance, fit.remarks)
+    remarks = (*fit.remarks, f"folds.batch=auto: {choice.line}")
+    return Ready(study, {**provenance, "measured": choice.facts()}, remarks)
+
+
+def settled(config: Config, material: Material, mode: Mode, report: Report) -> Choice | None:
+    """The back-end and chunk that are fastest here, where `folds.batch=auto` leaves them open; else None."""
+    if config.folds.batch == "fixed":
+        return None
+    report("measuring the cost of a fold", 0, 0)
+    return choose(config, material, shapes_of(config, material), mode)
+
+
+def require_backend(config: Config, device: str) -> None:
+    """Raise ConfigError where the back-end of the folds cannot train on the device, or would leave cores idle."""
+    folds, cores = config.folds, int(config.trial.cpus)
+    if folds.backend != "processes":
+        return
+    if device != "cpu":
+        raise ConfigError(
+            "folds.backend=processes trains on processors",
+            received=f"trials on {device}",
+            fix="folds.backend=fused or loop on a card; trial.gpus=0 trains on processors",
+        )
+    if folds.chunk < cores:
+        raise ConfigError(
+            "folds.backend=processes trains the folds of a chunk side by side, one per core of the trial",
+            received=f"folds.chunk={folds.chunk}, trial.cpus={config.trial.cpus:g}",
+            fix=f"folds.chunk={cores} or a multiple of it, or folds.batch=auto",
+        )
 
 
 def require_cards(config: Config, mode: Mode) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,9 +36,12 @@ class Source:
 
 
 def data_differences(first: Source, second: Source) -> list[MersearchError]:
-    """What keeps the scores of two runs from being compared, by name; empty where nothing does."""
+    """What keeps the scores of two runs from being compared, by name; empty where nothing does.
+
+    Clips that are tested decide. Macro clips are trained on only: which ones is a choice of either run.
+    """
     names = f"{first.run}: {{}}; {second.run}: {{}}"
-    databases = [source.data["databases"][0] for source in (first, second)]
+    databases = [_micro(source) for source in (first, second)]
     for what, one, other in (
         ("label set", first.data["labels"], second.data["labels"]),
         ("database", databases[0]["name"], databases[1]["name"]),
@@ -50,10 +53,23 @@ def data_differences(first: Source, second: Source) -> list[MersearchError]:
         if lacking := [name for name in mine.plan.subjects if name not in theirs.plan.subjects]:
             received = f"{theirs.run} lacks {listed(lacking)}, which {mine.run} has"
             found.append(DataError(RULE.format("subjects"), received=received, fix=FIX))
-    if databases[0]["label_file"] != databases[1]["label_file"]:
-        received = names.format(*(f"label file {each['label_file'][:12]}" for each in databases))
+    files = [dict(_label_files(database)) for database in databases]
+    for name in [name for name in files[0] if files[0][name] != files[1].get(name)]:
+        received = names.format(*(f"label file {each[name][:12]} of {name}" for each in files))
         found.append(DataError(RULE.format("data"), received=received, fix=FIX))
     return found or _clips(first, second)
+
+
+def _micro(source: Source) -> Mapping[str, Any]:
+    """The database that is tested on; that of the macro clips, if any, stands behind it."""
+    micro: Mapping[str, Any] = source.data["databases"][0]
+    return micro
+
+
+def _label_files(database: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and hash of the label file; of a composite, those of its parts."""
+    for one in database.get("parts", (database,)):
+        yield one["name"], one["label_file"]
 
 
 def _clips(first: Source, second: Source) -> list[MersearchError]:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mersearch.by_database import score_lines, scores_by_database
 from mersearch.metrics import METRICS, NAMES
 from mersearch.student import quantile
 
@@ -32,7 +33,7 @@ def seeded(config: Config, seeds: int) -> list[Config]:
 
 
 def lines(trials: Mapping[int, Trial]) -> list[str]:
-    """Every seed's scores, and their mean, standard deviation and range.
+    """Every seed's scores, and their mean, standard deviation and range; of a composite, the mean of each database.
 
     Args:
         trials: seed → the trial with all folds; at least two.
@@ -45,7 +46,17 @@ def lines(trials: Mapping[int, Trial]) -> list[str]:
     found = [
         _spread(NAMES[name], [row[place] for row in scores.values()]) for place, name in enumerate(METRICS)
     ]
-    return [f"  {'seed':>6s}  {head}", *rows, "", *found]
+    return [f"  {'seed':>6s}  {head}", *rows, "", *found, *_databases(trials)]
+
+
+def _databases(trials: Mapping[int, Trial]) -> list[str]:
+    """The mean over seeds of every database's scores."""
+    found = [scores_by_database(trial) for trial in trials.values()]
+    means = {
+        name: {metric: statistics.fmean(scores[name][metric] for scores in found) for metric in METRICS}
+        for name in found[0]
+    }
+    return ["", "  means by database", *score_lines(means)] if means else []
 
 
 def _spread(name: str, values: Sequence[float]) -> str:

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from mersearch.algorithm import Algorithm, Labels, Shapes, Stage, settings_from
+from mersearch.algorithm import Algorithm, Labels, Shapes, settings_from
 from mersearch.config.importing import algorithm_class
 from mersearch.config.records import Config
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
-from mersearch.data.folds import folds
+from mersearch.data.folds import Fold, folds
 from mersearch.data.table import Clip
 from mersearch.numerics import Mode, apply, dtype
 from mersearch.preparation import Material
-from mersearch.training import DeviceData, train_chunk
+from mersearch.training import DeviceData
+from mersearch.training.measure import seconds_of
+from mersearch.training.processes import Pool
 
-TIMED = 4
-"""Optimiser steps that the estimate times per stage, after two to warm up."""
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is timed: the default configuration on noise of the shape and size of the data.
+
+    Attributes:
+        algorithm: at the configuration's own settings.
+        data: on the device.
+        folds: all of them.
+    """
+
+    algorithm: Algorithm
+    data: DeviceData
+    folds: tuple[Fold, ...]
 
 
-class Shortened:
-    """An algorithm of which one stage is run for a few steps."""
-
-    def __init__(self, inner: Algorithm, stage: Stage, steps: int) -> None:
-        self._inner, self._stages = inner, (dataclasses.replace(stage, steps=steps),)
-
-    def stages(self) -> tuple[Stage, ...]:
-        """The one stage."""
-        return self._stages
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+def trial_of(config: Config, material: Material, shapes: Shapes, mode: Mode) -> Trial:
+    """The trial that stands for all of a search; the process is brought into `mode`."""
+    apply(mode)
+    dataset = noise(material, shapes)
+    cls = algorithm_class(config.algorithm.name)
+    algorithm: Algorithm = cls(settings_from(cls.Settings, config.algorithm.settings), shapes)
+    return Trial(algorithm, DeviceData.from_dataset(dataset, str(mode["device"])), folds(dataset))
 
 
 def seconds_per_fold(config: Config, material: Material, shapes: Shapes, mode: Mode) -> float:
@@ -44,27 +52,19 @@ def seconds_per_fold(config: Config, material: Material, shapes: Shapes, mode: M
     Args:
         mode: numeric mode of this machine; the process is brought into it.
     """
-    apply(mode)
-    dataset = _noise(material, shapes)
-    data = DeviceData.from_dataset(dataset, str(mode["device"]))
-    cls = algorithm_class(config.algorithm.name)
-    algorithm: Algorithm = cls(settings_from(cls.Settings, config.algorithm.settings), shapes)
-    fold = folds(dataset)[:1]
-
-    def timed(stage: Stage, steps: int) -> float:
-        start = time.perf_counter()
-        short: Any = Shortened(algorithm, stage, steps)
-        train_chunk(short, data, fold, seed=config.run.seed, backend=config.folds.backend, dtype=dtype(mode))
-        return time.perf_counter() - start
-
-    total = 0.0
-    for stage in algorithm.stages():
-        few = timed(stage, 2)
-        total += max(0.0, timed(stage, 2 + TIMED) - few) / TIMED * stage.steps
-    return total
+    trial = trial_of(config, material, shapes, mode)
+    backend, chunk = str(mode["backend"]), trial.folds[: config.folds.chunk]
+    together = partial(seconds_of, trial.algorithm, trial.data, seed=config.run.seed, dtype=dtype(mode))
+    if backend == "loop":
+        return together(chunk[:1], backend=backend)
+    if backend != "processes":
+        return together(chunk, backend=backend) / len(chunk)
+    with Pool(trial.data, max(1, int(config.trial.cpus))) as pool:
+        return together(chunk, backend=backend, pool=pool) / len(chunk)
 
 
-def _noise(material: Material, shapes: Shapes) -> DataSet:
+def noise(material: Material, shapes: Shapes) -> DataSet:
+    """A data set with the clips, people and labels of `material`, whose pictures are noise."""
     macro = None if material.macro is None else _clips(material.macro.clips, shapes.macro_emotions, shapes)
     return DataSet(_clips(material.micro.clips, shapes.emotions, shapes), macro, shapes, "")
 

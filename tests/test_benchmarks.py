@@ -80,7 +80,7 @@ def test_the_report_has_a_row_per_contender_and_a_figure(rows: list[dict[str, An
     one_worker = [{**row, "workers": 1} for row in rows]
     lines = tmp_path / "lines.jsonl"
     lines.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *one_worker]))
-    load("efficiency_report").write_report(lines, tmp_path, (3, 10, 30))
+    load("efficiency_report").write_report(lines, tmp_path)
     text = (tmp_path / "search_efficiency.md").read_text()
     for name in CONTENDERS:
         assert text.count(f"\n| {name} |") == 2

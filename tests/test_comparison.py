@@ -25,7 +25,7 @@ DATABASE = {"name": "db", "label_file": "abc"}
 
 
 def a_run(
-    path: Path, plan: FoldPlan = PLAN, *, labels: str = "three", metric: str = "uf1", **database: str
+    path: Path, plan: FoldPlan = PLAN, *, labels: str = "three", metric: str = "uf1", **database: Any
 ) -> RunDirectory:
     config = {
         "run": {"seed": 0},
@@ -107,6 +107,39 @@ def test_of_two_searches_the_verdict_is_on_what_either_expects_of_its_own_choice
     assert facts["expected"]["verdict"] == found.expected.verdict
 
 
+def test_a_composite_is_compared_in_each_of_its_databases_too(tmp_path: Path) -> None:
+    subjects = tuple(name.replace("db/0", "other/0") for name in PLAN.subjects)
+    plan = dataclasses.replace(PLAN, subjects=subjects)
+    runs = a_run(tmp_path / "one", plan), a_run(tmp_path / "two", plan)
+    for seed, run in enumerate(runs):
+        execute(run, 4, seed=seed, policy=NoStopping())
+    found = compare(*runs)
+    text = lines(found)
+    for run, side in zip(runs, (found.first, found.second), strict=True):
+        assert list(side.databases) == ["db", "other"]
+        trial = run.read().trials[side.trial]
+        for name, scores in side.databases.items():
+            of = [place for place, subject in enumerate(subjects) if subject.startswith(f"{name}/")]
+            counts = per_subject(trial.confusions)[of].sum(0)
+            assert scores["found"] == METRICS["uf1"](counts)
+            assert f"    {name} {scores['found']:.3f} {scores['expected']:.3f}".split() in map(
+                str.split, text
+            )
+    assert found.facts()["first"]["databases"] == found.first.databases
+    assert max(map(len, text)) <= 80
+
+
+def test_the_database_of_a_composite_that_differs_is_named(tmp_path: Path) -> None:
+    parts = [{"name": "a", "label_file": "1"}, {"name": "b", "label_file": "2"}]
+    runs = (
+        a_run(tmp_path / "one", parts=parts),
+        a_run(tmp_path / "two", label_file="else", parts=[parts[0], {"name": "b", "label_file": "3"}]),
+    )
+    with pytest.raises(DataError, match="on the same data") as error:
+        compare(*runs)
+    assert error.value.received == "one: label file 2 of b; two: label file 3 of b"
+
+
 def test_another_order_of_the_folds_is_no_other_comparison(tmp_path: Path) -> None:
     turned = FoldPlan(PLAN.subjects[::-1], 1, PLAN.classes, PLAN.counts[::-1])
     runs = a_run(tmp_path / "one"), a_run(tmp_path / "two", turned)
@@ -121,7 +154,7 @@ def test_another_order_of_the_folds_is_no_other_comparison(tmp_path: Path) -> No
     [
         ({"labels": "five"}, "on the same label set", "one: three; two: five"),
         ({"name": "samm"}, "the same database", "one: db; two: samm"),
-        ({"label_file": "xyz"}, "the same data", "one: label file abc; two: label file xyz"),
+        ({"label_file": "xyz"}, "the same data", "one: label file abc of db; two: label file xyz of db"),
         ({"plan": a_plan(9)}, "the same subjects", "two lacks db/09, db/10, db/11, db/12, db/13 and 2 more"),
     ],
 )

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.interrupts",
         "mersearch.nesting",
         "mersearch.seeds",
+        "mersearch.similar",
         "mersearch.stateless",
         "mersearch.space",
         "mersearch.student",
@@ -51,6 +52,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.material",
         "mersearch.preparation",
         "mersearch.provenance",
+        "mersearch.timing",
+        "mersearch.batching",
     ),
     ("mersearch.ready",),
     ("mersearch.opening", "mersearch.placing", "mersearch.simulation"),
@@ -67,9 +70,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.report",
         "mersearch.spread",
         "mersearch.summary",
-        "mersearch.timing",
     ),
-    ("mersearch.console", "mersearch.doctor", "mersearch.searching", "mersearch.verification"),
+    (
+        "mersearch.cluster",
+        "mersearch.console",
+        "mersearch.doctor",
+        "mersearch.searching",
+        "mersearch.verification",
+    ),
     ("mersearch.cli",),
 )
 DOORS = {
@@ -83,7 +91,8 @@ DOORS = {
     "pandas": ("mersearch.data",),
     "matplotlib": ("mersearch.report",),
     "rich": ("mersearch.console", "mersearch.cli"),
-    "typer": ("mersearch.cli",),
+    "jsonschema": ("mersearch.cluster",),
+    "typer": ("mersearch.cli", "mersearch.cluster.commands"),
     "pytest": ("mersearch.testing",),
 }
 FREE = ("mersearch",)

@@ -198,6 +198,22 @@ def test_the_score_is_pooled_over_all_groups_and_its_interval_is_over_subjects()
         groups[1].counts[names[7]] + sum(groups[1].counts[name] for name in names[8:13])
     )
     assert max(map(len, lines(found))) <= 80
+    assert "databases" not in found.facts()
+
+
+def test_of_a_composite_the_nested_score_is_told_for_each_database() -> None:
+    names, rng = ("a/0", "b/0", "a/1", "b/1"), np.random.default_rng(0)
+    counts = {name: rng.integers(0, 4, (3, 3)) for name in names}
+    groups = [
+        Group(part, 0, 4, 0.5, {name: counts[name] for name in part}) for part in (names[:2], names[2:])
+    ]
+    found = Nested("uf1", tuple(groups))
+    wanted = {
+        name: {metric: METRICS[metric](counts[f"{name}/0"] + counts[f"{name}/1"]) for metric in METRICS}
+        for name in ("a", "b")
+    }
+    assert found.facts()["databases"] == found.databases == wanted
+    assert any(line.startswith(f"  a  UF1 {wanted['a']['uf1']:.3f}, UAR") for line in lines(found))
 
 
 def test_one_configuration_is_not_verified(tmp_path: Path) -> None:

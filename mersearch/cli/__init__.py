@@ -18,6 +18,7 @@ from mersearch.cli.group import Interruptible
 from mersearch.cli.machine import doctor
 from mersearch.cli.runs import compare, export, simulate, status
 from mersearch.cli.searches import ablate, launch, resume, verify
+from mersearch.cluster.commands import app as cluster
 from mersearch.errors import MersearchError
 
 Commands = tuple[tuple[Callable[..., None], str], ...]
@@ -65,6 +66,7 @@ def _group(name: str, about: str, commands: Commands) -> None:
 
 _add(app, COMMANDS)
 _group("data", "Databases on disk: check a real one, write a synthetic one.", DATA)
+app.add_typer(cluster, name="cluster")
 
 
 def _version(wanted: bool) -> None:

@@ -244,7 +244,10 @@ class Folds:
 
     chunk: int = field(default=1, metadata={"ge": 1})
     """Folds between two reports; a chunk is computed whole or not at all."""
-    backend: Literal["loop"] = "loop"
+    backend: Literal["loop", "fused", "processes"] = "loop"
+    """One fold after another, all folds of a chunk as one program, or one process per core over the folds."""
+    batch: Literal["fixed", "auto"] = "fixed"
+    """Chunk and back-end as they are given, or as they are fastest on this device, measured at launch."""
 
 
 @dataclass(frozen=True, slots=True)

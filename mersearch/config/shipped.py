@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mersearch
 from mersearch.errors import ConfigError
+from mersearch.similar import did_you_mean as mistyped
 from mersearch.space.problem import did_you_mean
 
 
@@ -49,7 +50,7 @@ def _space_file(space: str | Path) -> Path:
         raise ConfigError(f"{space} is a folder, not a YAML file", received=str(space), fix=fix)
     if not file.is_file():
         names = [found.stem for found in shipped.glob("*.yaml")]
-        fix = did_you_mean(file.stem, names, "shipped search spaces")
+        fix = mistyped(file) + did_you_mean(file.stem, names, "shipped search spaces")
         what = f"no file {space}" if file.suffix or file.parent.name else f"no search space {space}"
         raise ConfigError(f"there is {what}", received=str(space), fix=fix)
     if file.suffix != ".yaml":

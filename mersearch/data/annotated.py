@@ -140,7 +140,7 @@ class _Gathering:
         folder = self.folders.get(row.clip_id.lower())
         raise DataError(
             f"a labelled clip has a folder of frames ({self.film.example})",
-            received=f"{folder} without frames" if folder else "no such folder",
+            received=f"{folder} without frames{_inside(folder)}" if folder else "no such folder",
             fix="unpack the archive of the frames again, or remove the row from the label file",
         )
 
@@ -211,4 +211,10 @@ def _number(row: Annotation, name: str) -> int:
             received=f"{text!r} in {row.where} of the label file",
             fix="correct the row; a formula counts only with a stored value (save the workbook once more)",
         )
-    return int(float(text))
+    return int(text.partition(".")[0])
+
+
+def _inside(folder: Path) -> str:
+    """What a folder without frames holds instead."""
+    names = sorted(path.name for path in folder.iterdir())
+    return f"; it holds {', '.join(names[:3])}{', …' if len(names) > 3 else ''}" if names else ""

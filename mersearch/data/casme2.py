@@ -15,10 +15,10 @@ from pathlib import Path
 
 from mersearch.data.annotated import read_annotated
 from mersearch.data.annotation import Annotation, Film
-from mersearch.data.files import folders, nearby, open_root, resembles, sha256
+from mersearch.data.files import folders, nearby, only_once, open_root, resembles, sha256
 from mersearch.data.labels import LabelSet
 from mersearch.data.table import Database
-from mersearch.data.workbook import Release
+from mersearch.data.workbook import FILL_IN, Release
 from mersearch.errors import DataError
 
 NAME, TITLE = "casme2", "CASME II"
@@ -58,7 +58,7 @@ def _annotation(line: int, cells: dict[str, str], workbook: Path) -> Annotation:
         raise DataError(
             "a row names its clip by Subject (01, 02, …) and Filename (EP02_01f, …)",
             received=f"{cells['subject']!r}, {cells['filename']!r} in line {line} of {workbook.name}",
-            fix="fill in both cells, or delete the row",
+            fix=FILL_IN,
         )
     subject = f"{NAME}/{int(match[1]):02d}"
     rest = {name: text for name, text in cells.items() if name not in ("subject", "filename")}
@@ -75,9 +75,9 @@ def _videos(root: Path) -> dict[str, Path]:
             fix="unpack Cropped.zip or CASME2_RAW_selected.zip beside the workbook",
         )
     place = min(places, key=lambda place: "crop" not in place.name.lower())
-    return {
-        f"{NAME}/{int(match[1]):02d}/{clip}": folder
+    return only_once(
+        (f"{NAME}/{int(match[1]):02d}/{clip}", folder)
         for name, subject in folders(place).items()
         if (match := _SUBJECT.fullmatch(name))
         for clip, folder in folders(subject).items()
-    }
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from mersearch.data.table import Note
 from mersearch.errors import DataError
+from mersearch.similar import did_you_mean
 
 SHOWN = 10
 """Clip errors that one message shows; the rest are counted."""
@@ -42,18 +44,41 @@ def open_root(root: Path, title: str) -> Path:
     """
     fix = f"set the root to the folder of your copy of {title}"
     rule = f"the root of {title} is a folder that holds the database"
-    if not root.is_dir():
-        received = f"{root} {'is a file' if root.exists() else 'does not exist'}"
-        raise DataError(rule, received=received, fix=fix)
+    if root.exists() and not root.is_dir():
+        raise DataError(rule, received=f"{root} is a file", fix=fix)
+    if not root.exists():
+        raise DataError(rule, received=f"{root} does not exist", fix=f"{did_you_mean(root)}{fix}")
     if not any(root.iterdir()):
         raise DataError(rule, received=f"{root} is empty", fix=fix)
     return root
 
 
 def folders(root: Path) -> dict[str, Path]:
-    """The folders in `root` by lower-case name, in the order of their names; hidden ones are left out."""
+    """The folders in `root` by lower-case name, in the order of their names; hidden ones are left out.
+
+    Raises:
+        DataError: two names differ only in case.
+    """
     found = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.name)
-    return {path.name.lower(): path for path in found if not path.name.startswith(".")}
+    return only_once((path.name.lower(), path) for path in found if not path.name.startswith("."))
+
+
+def only_once(places: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Name → folder.
+
+    Raises:
+        DataError: two folders have one name.
+    """
+    found: dict[str, Path] = {}
+    for name, folder in places:
+        if name in found:
+            raise DataError(
+                "a folder of a database is there once, whatever the case of its name",
+                received=f"{found[name]} and {folder}",
+                fix="remove one of the two, or put them together",
+            )
+        found[name] = folder
+    return found
 
 
 def nearby(root: Path) -> Iterator[Path]:
@@ -68,7 +93,8 @@ def nearby(root: Path) -> Iterator[Path]:
 def numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
     """Files whose whole name matches `pattern`, by the number in its group `number`, ascending.
 
-    Numbers are compared as numbers (`img46` before `img102`, zero-padded or not); other files are ignored.
+    Numbers are compared as numbers (`img46` before `img102`, zero-padded or not); other files are ignored, and so are
+    hidden ones, such as the `._img46.jpg` that macOS leaves.
 
     Raises:
         DataError: two files carry the same number.
@@ -76,14 +102,14 @@ def numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         match = pattern.fullmatch(path.name)
-        if match is None:
+        if match is None or path.name.startswith("."):
             continue
         number = int(match["number"])
         if number in found:
             raise DataError(
                 "a clip has one image per frame number",
                 received=f"{found[number].name} and {path.name} in {folder}",
-                fix="remove one of the two",
+                fix="remove one of the two; the number of a frame is the last one in its name",
             )
         found[number] = path
     return dict(sorted(found.items()))
@@ -100,13 +126,14 @@ def span(
     Raises:
         DataError: a frame of `needed` is missing, or more than `LARGEST_GAP` of them are.
     """
-    present = [number for number in frames if first <= number <= last]
-    missing = sorted(set(range(first, last + 1)) - set(present))
-    if not set(needed) <= set(present) or len(missing) > LARGEST_GAP * (last - first + 1):
+    present = {number: None for number in frames if first <= number <= last}
+    lacking = last - first + 1 - len(present)
+    missing = list(islice((number for number in range(first, last + 1) if number not in present), SHOWN))
+    if not set(needed) <= set(present) or lacking > LARGEST_GAP * (last - first + 1):
         raise DataError(
             f"frames {first}…{last} are on disk (at most {LARGEST_GAP:.0%} may be missing, and neither the onset "
             "nor the apex nor the offset)",
-            received=f"{len(missing)} missing: {_listed(missing)}",
+            received=f"{lacking} missing: {_listed(missing)}",
             fix="unpack the archive of the frames again, or correct the label file",
         )
     paths = tuple(

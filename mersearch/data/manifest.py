@@ -7,6 +7,7 @@ There is no citation and no licence of its own; those of what the table lists ho
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,6 +119,22 @@ def _emotion(row: Row, labels: LabelSet) -> str | None:
         raise DataError(f"column emotion: {error.rule}", received=error.received, fix=error.fix) from error
 
 
+def _spelled(name: str) -> str:
+    """A name without what people write in several ways: case, zeros before numbers, blanks, composed letters."""
+    plain = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"(?<!\d)0+(?=\d)|\s", "", plain)
+
+
+def _pieces(clip: Clip) -> tuple[object, ...]:
+    """What a clip is made of: files, or frames of a video."""
+    if clip.video is not None:
+        first = clip.video.first
+        return tuple((clip.video.path, first + position) for position in range(clip.video.length))
+    if clip.pictured:
+        return tuple(dict.fromkeys(clip.frames))
+    return clip.flow.files if clip.flow is not None else ()
+
+
 class _Gathering:
     """Clips and notes, gathered row by row."""
 
@@ -126,6 +143,8 @@ class _Gathering:
         self.occurs = Counter(self.name(row)[1].lower() for row in rows)
         self.filled = {column: [row for row in rows if row[column]] for column in ("frames", "flow")}
         self.count = len(rows)
+        self.people = Counter(self.name(row)[0] for row in rows)
+        self.shown: dict[object, tuple[Clip, str]] = {}
         self.clips: list[Clip] = []
         self.dropped: list[Note] = []
         self.repaired: list[Note] = []
@@ -148,8 +167,34 @@ class _Gathering:
             self.dropped.append(Note(clip_id, reason))
             return
         clip, notes = clip_of(row, self.path, clip_id, subject, emotion, self.kind)
+        self._require_own(clip, row)
         self.clips.append(clip)
         self.repaired += [Note(clip_id, note) for note in notes]
+
+    def _require_own(self, clip: Clip, row: Row) -> None:
+        """No picture or map is of two people, and no clip is there twice under two names."""
+        pieces = _pieces(clip)
+        known = dict.fromkeys(self.shown[piece] for piece in pieces if piece in self.shown)
+        for twin, where in known:
+            if twin.subject != clip.subject or _pieces(twin) == pieces:
+                column = "frames" if clip.pictured else "flow"
+                raise DataError(
+                    f"column {column} names each clip once, and for one person",
+                    received=f"the files of {clip.clip_id} are those of {twin.clip_id} in {where}",
+                    fix="correct the cell, or delete one of the two rows",
+                )
+        self.shown |= dict.fromkeys(pieces, (clip, row.where))
+
+    def _require_one_spelling(self, subject: str) -> None:
+        """A person under two names would be trained on and tested on."""
+        others = [name for name in self.people if name != subject and _spelled(name) == _spelled(subject)]
+        commoner = [name for name in others if self.people[name] >= self.people[subject]]
+        if commoner:
+            raise DataError(
+                "column subject writes the name of a person in one way",
+                received=f"{subject!r} and {commoner[0]!r}",
+                fix="write it alike in all rows; if they are two people, give one of them another name",
+            )
 
     def _require_whole(self, row: Row, subject: str, clip_id: str) -> None:
         for column in ("subject", "emotion"):
@@ -166,6 +211,7 @@ class _Gathering:
             raise DataError(
                 "column frames or flow names files", received="neither", fix="name a folder or file"
             )
+        self._require_one_spelling(subject)
         parts = clip_id.removeprefix(f"{subject}/")
         if subject.count("/") != 1 or not parts or re.search(r"[/\\]", parts):
             raise DataError(

@@ -15,6 +15,7 @@ from mersearch.data.manifest_table import Row
 from mersearch.data.table import Clip, FlowMaps, Kind, Video
 from mersearch.data.videos import VIDEOS, video_facts
 from mersearch.errors import DataError
+from mersearch.similar import did_you_mean
 
 FRAME = re.compile(
     rf".*?(?P<number>\d+)\.(?:{'|'.join(sorted(ending[1:] for ending in PICTURES))})", re.IGNORECASE
@@ -68,7 +69,9 @@ def clip_of(
 def _there(row: Row, column: str, table: Path) -> Path:
     path = table.parent / Path(row[column]).expanduser()
     if not path.exists():
-        fix = f"correct the cell; paths are relative to {table.parent}"
+        windows = re.match(r"[A-Za-z]:", row[column])
+        hint = "that is a path of Windows: " if windows else did_you_mean(path)
+        fix = f"{hint}correct the cell; paths are relative to {table.parent}"
         raise DataError(f"column {column} names a folder or a file", received=f"no {path}", fix=fix)
     return path
 
@@ -204,7 +207,7 @@ def _number(row: Row, column: str) -> int:
     if not re.fullmatch(NUMBER, row[column]):
         fix = "write the number of the frame, or leave the cell empty"
         raise DataError(f"column {column} is a frame number", received=repr(row[column]), fix=fix)
-    return int(float(row[column]))
+    return int(row[column].partition(".")[0])
 
 
 def _positive(row: Row, column: str) -> float | None:

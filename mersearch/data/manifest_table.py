@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import io
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mersearch.errors import DataError
+from mersearch.similar import did_you_mean
 
 COLUMNS: tuple[str, ...] = (
     "clip_id",
@@ -31,7 +33,11 @@ COLUMNS: tuple[str, ...] = (
 NEEDED = ("subject", "emotion")
 ALIASES = {"label": "emotion", "clip": "clip_id", "aus": "action_units"}
 """Other titles of a column, without blanks and punctuation."""
+PATHS = ("frames", "flow")
+"""Columns that hold paths, which may be written with / or, as Windows does, with \\."""
+SHEETS = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
 PARQUET = frozenset({".parquet", ".pq"})
+UNTITLED = "untitled"
 NAMES = ("manifest.csv", "manifest.parquet")
 """What a manifest is called where a folder is given in its place."""
 
@@ -60,12 +66,17 @@ def find_manifest(root: Path) -> Path:
         return found[0]
     if found:
         received = f"{' and '.join(path.name for path in found)} in {root}"
+    elif root.is_dir():
+        tables = sorted(
+            path.name for path in root.iterdir() if path.suffix.lower() in SHEETS | PARQUET | {".csv"}
+        )
+        received = f"{root} without {NAMES[0]}" + (f"; it holds {', '.join(tables[:3])}" if tables else "")
     else:
-        received = f"{root} {f'without {NAMES[0]}' if root.is_dir() else 'does not exist'}"
+        received = f"{root} does not exist"
     raise DataError(
         "the root of a manifest is a table, or a folder that holds one",
         received=received,
-        fix="name the file: data.root=…/clips.csv",
+        fix=("" if root.exists() else did_you_mean(root)) + "name the file: data.root=…/clips.csv",
     )
 
 
@@ -75,6 +86,9 @@ def read_table(path: Path) -> tuple[Row, ...]:
     Raises:
         DataError: the file is no table, or its columns are not those of a manifest; names the line and the column.
     """
+    if path.suffix.lower() in SHEETS:
+        fix = "save its sheet as CSV in UTF-8"
+        raise DataError("a manifest is a CSV or Parquet table", received=str(path), fix=fix)
     table = _parquet(path) if path.suffix.lower() in PARQUET else _csv(path)
     if not table:
         raise _no_rows(path, "an empty file")
@@ -90,13 +104,15 @@ Lines = list[tuple[str, list[str]]]
 
 
 def _csv(path: Path) -> Lines:
+    data = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = data.decode(
+            "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        )
     except UnicodeDecodeError as error:
         fix = "save the table as CSV in UTF-8"
         raise DataError("a manifest is text in UTF-8", received=f"{path}: {error}", fix=fix) from error
-    header = text.lstrip().partition("\n")[0]
-    separator = max(",;\t", key=header.count)
+    separator, text = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: Lines = []
     try:
@@ -108,6 +124,15 @@ def _csv(path: Path) -> Lines:
         received, fix = f"line {reader.line_num} of {path}: {error}", "close every quote, and save it as CSV"
         raise DataError("a manifest is a CSV table", received=received, fix=fix) from error
     return lines
+
+
+def _separator(text: str) -> tuple[str, str]:
+    """What separates cells, and the text; a first line `sep=;`, as Excel writes it, says so and becomes blank."""
+    said = re.match(r"sep=(.)\r?\n", text)
+    if said:
+        return said[1], text[said.end() - 1 :]
+    header = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    return max(",;\t", key=header.count), text
 
 
 def _parquet(path: Path) -> Lines:
@@ -130,11 +155,14 @@ def _parquet(path: Path) -> Lines:
 
 
 def _columns(path: Path, top: str, header: Sequence[str]) -> list[str]:
-    """The column of every title; empty for a title that begins with an underscore, which is the user's own."""
+    """The column of every title; empty for one that begins with an underscore, which is the user's own.
+
+    A title that is empty stands for itself (`UNTITLED`): such columns must be empty.
+    """
     columns: list[str] = []
     known = {_plain(name): name for name in COLUMNS} | ALIASES
     for title in header:
-        column = "" if title.startswith("_") else known.get(_plain(title), "?")
+        column = "" if title.startswith("_") else known.get(_plain(title), "?") if title else UNTITLED
         if column == "?":
             close = difflib.get_close_matches(_plain(title), known, n=1)
             raise DataError(
@@ -143,7 +171,7 @@ def _columns(path: Path, top: str, header: Sequence[str]) -> list[str]:
                 fix=(f"did you mean {known[close[0]]}? " if close else "")
                 + "a column of your own begins with an underscore, and is not read",
             )
-        if column and column in columns:
+        if column and column != UNTITLED and column in columns:
             raise DataError(
                 "a manifest has each column once",
                 received=f"{column} twice in {top} of {path.name}",
@@ -169,7 +197,15 @@ def _row(path: Path, where: str, cells: Sequence[str], columns: Sequence[str]) -
             received=f"{len(cells)} in {where} of {path.name}, {len(columns)} columns",
             fix='put a cell that holds the separator into quotes: "4+12, 6"',
         )
-    return Row(where, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
+    found = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+    if any(cell for column, cell in zip(columns, cells, strict=False) if column == UNTITLED):
+        raise DataError(
+            "a cell has a title above it",
+            received=f"one without in {where} of {path.name}",
+            fix="name the column in the header; one of your own begins with an underscore",
+        )
+    paths = {column: found[column].replace("\\", "/") for column in PATHS if column in found}
+    return Row(where, found | paths)
 
 
 def _plain(title: str) -> str:

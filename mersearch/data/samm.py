@@ -19,7 +19,7 @@ from mersearch.data.annotation import Annotation, Film
 from mersearch.data.files import folders, nearby, open_root, resembles, sha256
 from mersearch.data.labels import LabelSet
 from mersearch.data.table import Database
-from mersearch.data.workbook import Release
+from mersearch.data.workbook import FILL_IN, Release
 from mersearch.errors import DataError
 
 NAME, TITLE = "samm", "SAMM"
@@ -73,7 +73,7 @@ def _annotation(line: int, cells: dict[str, str], workbook: Path) -> Annotation:
         raise DataError(
             "a row names its clip by Subject (006, 007, …) and Filename (006_1_2, …)",
             received=f"{cells['subject']!r}, {cells['filename']!r} in line {line} of {workbook.name}",
-            fix="fill in both cells, or delete the row",
+            fix=FILL_IN,
         )
     subject = f"{NAME}/{int(match[1]):03d}"
     rest = {name: text for name, text in cells.items() if name not in ("subject", "filename")}

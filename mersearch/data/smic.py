@@ -17,10 +17,10 @@ from pathlib import Path
 
 from mersearch.data.annotated import read_annotated
 from mersearch.data.annotation import NO_APEX, Annotation, Film
-from mersearch.data.files import folders, nearby, numbered, open_root, resembles, sha256
+from mersearch.data.files import folders, nearby, numbered, only_once, open_root, resembles, sha256
 from mersearch.data.labels import LabelSet
 from mersearch.data.table import Database
-from mersearch.data.workbook import Release
+from mersearch.data.workbook import FILL_IN, Release
 from mersearch.errors import DataError
 from mersearch.seeds import digest
 
@@ -93,11 +93,11 @@ def _sequences(place: Path, workbook: Path) -> tuple[list[Annotation], dict[str,
     columns = {"subject": "subject", "filename": "filename", "emotion": "emotion"}
     columns |= {title: title for interval in INTERVALS for title in interval}
     later = [title for interval in INTERVALS[1:] for title in interval]
-    videos = {
-        f"{subject}/{name}": clip
+    videos = only_once(
+        (f"{subject}/{name}", clip)
         for subject, folder in _subjects(place)
         for name, clip in folders(folder).items()
-    }
+    )
     rows: list[Annotation] = []
     for line, cells in WORKBOOK.rows(workbook, columns, optional=later):
         first = _clip_id(line, cells, workbook)
@@ -120,7 +120,7 @@ def _clip_id(line: int, cells: dict[str, str], workbook: Path) -> str:
         raise DataError(
             "a row names its sequence by Subject (1, 2, …) and Filename (s1_ne_01, …)",
             received=f"{cells['subject']!r}, {cells['filename']!r} in line {line} of {workbook.name}",
-            fix="fill in both cells, or delete the row",
+            fix=FILL_IN,
         )
     return f"{NAME}/s{int(match[1]):02d}/{cells['filename']}"
 

@@ -27,6 +27,8 @@ COLUMNS: Mapping[str, str] = {
     "estimatedemotion": "emotion",
 }
 """Columns of CASME II, SAMM and MMEW: title in lower case without blanks and punctuation → field."""
+FILL_IN = "fill in both cells (of merged cells only the first holds the text), or delete the row"
+"""How to mend a row that does not name its clip."""
 DEEPEST_HEADER = 40
 """Rows of a sheet in which the header is searched; SAMM has thirteen of text before it."""
 
@@ -56,12 +58,18 @@ class Release:
             DataError: there is none.
         """
         wanted = re.compile(self.pattern, re.IGNORECASE)
+        other = re.compile(self.pattern.removesuffix("xlsx") + "(?:xlsm|xls|ods|csv|tsv|txt)", re.IGNORECASE)
+        alike: list[Path] = []
         for place in chain((root, root.absolute().parent), nearby(root)):
             found = sorted(path for path in place.iterdir() if wanted.fullmatch(path.name))
             if found:
                 return min(found, key=lambda path: path.name.lower() != self.first_choice)
+            alike += sorted(path for path in place.iterdir() if other.fullmatch(path.name))
+        rule = f"{self.title} has a label file {self.example}"
+        if alike:
+            raise DataError(rule, received=str(alike[0]), fix="save it as an Excel workbook (.xlsx)")
         raise DataError(
-            f"{self.title} has a label file {self.example}",
+            rule,
             received=f"none in {root}{resembles(root, self.reader)}",
             fix="put the workbook beside the folder of the frames, and set the root to the folder that holds both",
         )

@@ -14,6 +14,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch.front import fold_cost
+from mersearch.metrics import NAMES
 from mersearch.search.study import directions, frozen, objectives
 from mersearch.space import Space
 from mersearch.store import RunState, Trial
@@ -26,6 +27,10 @@ STATES = {
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
+
+METRIC_NAMES = "study:metric_names"
+"""Where Optuna keeps what `Study.set_metric_names` is given."""
+SECONDS = "seconds per fold"
 
 
 class Journal:
@@ -42,6 +47,9 @@ class Journal:
         lines = _Lines()
         storage = JournalStorage(lines)
         study = storage.create_new_study(directions(second), name)
+        storage.set_study_system_attr(
+            study, METRIC_NAMES, [NAMES[metric], SECONDS][: len(directions(second))]
+        )
         for trial in state.trials.values():
             storage.create_new_trial(study, self._template(trial))
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in lines.logs)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mersearch.data.folds import Fold
     from mersearch.errors import MersearchError
     from mersearch.numerics import Mode
-    from mersearch.training import DeviceData
+    from mersearch.training import DeviceData, FoldResult
+    from mersearch.training.processes import Pool
 
 
 TOGETHER = "(held out together)"
@@ -125,7 +126,15 @@ class Study:
         if self.together:
             dataset = merged(dataset, self.together, TOGETHER)
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
-        return FoldWorker(self, data, {fold.subject: fold for fold in folds(dataset)}, remark_on(self.mode))
+        order = {fold.subject: fold for fold in folds(dataset)}
+        return FoldWorker(self, data, order, remark_on(self.mode), self._pool(data))
+
+    def _pool(self, data: DeviceData) -> Pool | None:
+        """Processes for the folds of a chunk, as many as the trial has cores; None where one fold follows another."""
+        from mersearch.training.processes import Pool
+
+        cores = int(self.config.trial.cpus)
+        return Pool(data, cores) if self.mode["backend"] == "processes" and cores > 1 else None
 
     def _import(self) -> None:
         """Import the algorithm before anything is trained: a worker that cannot is of no use to any trial."""
@@ -161,8 +170,17 @@ def remark_on(mode: Mode) -> str:
 class FoldWorker:
     """A worker of a real search."""
 
-    def __init__(self, study: Study, data: DeviceData, folds: dict[str, Fold], remark: str = "") -> None:
-        self.data, self.remark = data, remark
+    def __init__(
+        self,
+        study: Study,
+        data: DeviceData,
+        folds: dict[str, Fold],
+        remark: str = "",
+        pool: Pool | None = None,
+    ) -> None:
+        """`pool` trains the folds of a chunk where there is one; its data then stand for `data`."""
+        self.data, self.remark = data if pool is None else pool.data, remark
+        self._pool = pool
         self._study, self._folds = study, folds
         self._node = socket.gethostname()
         self._algorithm: Algorithm | None = None
@@ -201,9 +219,20 @@ class FoldWorker:
             self.data,
             [self._folds[subject] for subject in subjects],
             seed=self._study.config.run.seed,
-            backend=self._study.config.folds.backend,
+            backend=self._backend(),
             dtype=numerics.dtype(self._study.mode),
+            pool=self._pool,
         )
+        return self._records(results, trial, chunk, attempt)
+
+    def _backend(self) -> str:
+        """That of the run; with one core per trial, the process for the folds is this one."""
+        backend = str(self._study.mode["backend"])
+        return "loop" if backend == "processes" and self._pool is None else backend
+
+    def _records(
+        self, results: Sequence[FoldResult], trial: int, chunk: int, attempt: int
+    ) -> list[FoldRecord]:
         return [
             FoldRecord(
                 trial=trial,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mersearch.errors import RunError
+from mersearch.similar import did_you_mean
 from mersearch.store.files import failure, replace, sync_folder
 from mersearch.store.lease import held
 from mersearch.store.lines import corrupt, read_lines
@@ -215,7 +216,8 @@ def _no_run(path: Path) -> RunError:
     elif known:
         fix = f"runs there: {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"
     else:
-        fix = f"there are no runs in {path.parent}; mersearch launch starts one, --root names another folder"
+        none = f"there are no runs in {path.parent}; mersearch launch starts one, --root names another folder"
+        fix = did_you_mean(path) + none
     try:
         path.lstat()
         (path / CONFIG).lstat()

@@ -12,7 +12,7 @@ from mersearch.algorithm import Shapes
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import folds
 from mersearch.testing.comparing import changed
-from mersearch.testing.subject import Subject, fitted, trained
+from mersearch.testing.subject import Subject, fitted, fitted_together, trained
 
 REPLACEMENTS = ("noise", "labels")
 
@@ -28,6 +28,16 @@ class HeldOutContract(Subject):
             other = with_replaced(data, fold.test, what)
             first, second = (fitted(self.build(each), each, fold) for each in (data, other))
             assert not changed(first, second), f"{what} of the held-out clips of {fold.subject}"
+
+    @pytest.mark.parametrize("what", REPLACEMENTS)
+    def test_nor_does_it_where_folds_are_trained_as_one_program(self, what: str) -> None:
+        """The other fold of the program trains on these clips, and does change."""
+        data = self.data()
+        own, other = folds(data)[:2]
+        changes = with_replaced(data, own.test, what)
+        first, second = (fitted_together(self.build(each), each, (own, other)) for each in (data, changes))
+        assert not changed(first[own.subject], second[own.subject]), f"{what} of {own.subject}"
+        assert changed(first[other.subject], second[other.subject]), "nothing changed"
 
     @pytest.mark.parametrize("what", REPLACEMENTS)
     def test_replacing_a_training_clip_changes_the_training(self, what: str) -> None:

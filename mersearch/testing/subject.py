@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from mersearch.testing.clips import small_dataset
 from mersearch.training import DeviceData, Fitted, FoldResult, train_chunk
 from mersearch.training.batches import LazyBatch, Split, gathering, planned
 from mersearch.training.fit import fit
+from mersearch.training.fused import fit_together
 
 Nested = Mapping[str, Any]
 SEED = 3
@@ -77,12 +78,18 @@ def merged(values: Nested, changes: Nested) -> dict[str, Any]:
 
 def split_of(fold: Fold) -> Split:
     """What `fold` trains on."""
-    return Split(fold.subject, fold.train, fold.macro)
+    return Split.of(fold)
 
 
 def fitted(algorithm: Algorithm, data: DataSet, fold: Fold, seed: int = SEED) -> Fitted:
     """Parameters, state and diagnostics after the training of one fold in float32."""
     return fit(algorithm, DeviceData.from_dataset(data), split_of(fold), seed, torch.float32)
+
+
+def fitted_together(algorithm: Algorithm, data: DataSet, chosen: Sequence[Fold]) -> dict[str, Fitted]:
+    """`fitted` of several folds that are trained as one program: held-out subject → what it leaves."""
+    splits = [split_of(fold) for fold in chosen]
+    return fit_together(algorithm, DeviceData.from_dataset(data), splits, SEED, torch.float32)
 
 
 def trained(algorithm: Algorithm, data: DataSet, *chosen: Fold, seed: int = SEED) -> list[FoldResult]:

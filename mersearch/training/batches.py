@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mersearch.algorithm import Plan, Training
+from mersearch.data.folds import Fold
 from mersearch.errors import TrialFailure
 from mersearch.training.device import DeviceClips, DeviceData
 
@@ -53,6 +54,11 @@ class Split:
     train: NDArray[np.int64]
     macro: NDArray[np.int64]
 
+    @classmethod
+    def of(cls, fold: Fold) -> Split:
+        """What `fold` trains on."""
+        return cls(fold.subject, fold.train, fold.macro)
+
     def training(self, data: DeviceData) -> Training:
         """The labels that a plan may know."""
         macro = data.macro.labels.take(self.macro) if data.macro is not None and len(self.macro) else None
@@ -91,10 +97,56 @@ def planned(
     return sources
 
 
+def planned_together(
+    plans: Sequence[Plan],
+    rows: int,
+    splits: Sequence[Split],
+    data: DeviceData,
+    dtype: torch.dtype,
+    where: Sequence[str],
+) -> dict[str, Source]:
+    """The sources of the batches of F folds, with the fold as the first axis of every tensor; checked as `planned`.
+
+    Args:
+        plans, splits, where: of every fold.
+        rows, data, dtype: as for `planned`.
+
+    Raises:
+        TrialFailure: an array breaks a rule of `mersearch.algorithm.Plan`, or the plans differ in names or shapes.
+    """
+    _check_alike(plans, where)
+    sources: dict[str, Source] = {}
+    for name in plans[0]:
+        arrays = [plan[name] for plan in plans]
+        for array, text in zip(arrays, where, strict=True):
+            _check_rows(name, array, rows, text)
+        if name not in ("micro", "macro"):
+            values = _values(name, np.stack(arrays, 1), data.device, dtype, where[0])
+            sources[name] = partial(values.select, 0)
+            continue
+        positions = [split.train if name == "micro" else split.macro for split in splits]
+        for array, known, text in zip(arrays, positions, where, strict=True):
+            _check_positions(name, array, len(known), text)
+        index = np.stack([known[array] for known, array in zip(positions, arrays, strict=True)], 1)
+        clips = data.micro if name == "micro" else data.macro
+        if clips is not None:
+            fields = (*clips.views, *_LABELS)
+            sources |= gathering(name, clips, torch.from_numpy(index).to(data.device), fields, dtype)
+    return sources
+
+
+def shapes_of(plan: Plan) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """Name, shape of a row and kind of number of every array: plans that agree in them can be stacked."""
+    return tuple((name, np.shape(array)[1:], np.asarray(array).dtype.kind) for name, array in plan.items())
+
+
 def gathering(
     kind: str, clips: DeviceClips, index: Tensor | Sequence[Tensor], fields: Sequence[str], dtype: torch.dtype
 ) -> dict[str, Source]:
-    """Sources `<kind>.<field>` of the clips `index[row]`; images and flags as `dtype`, images scaled to 1."""
+    """Sources `<kind>.<field>` of the clips `index[row]`; images and flags as `dtype`, images scaled to 1.
+
+    `index[row]` may have several axes, which the tensors then begin with.
+    """
     return {
         f"{kind}.{field}": partial(_gather, clips.tensors[field], index, _SCALES.get(field), dtype)
         for field in fields
@@ -104,7 +156,10 @@ def gathering(
 def _gather(
     values: Tensor, index: Tensor | Sequence[Tensor], scale: int | None, dtype: torch.dtype, row: int
 ) -> Tensor:
-    picked = values.index_select(0, index[row])
+    chosen = index[row]
+    picked = values.index_select(0, chosen.flatten())
+    if chosen.dim() > 1:
+        picked = picked.view(*chosen.shape, *picked.shape[1:])
     if scale is None:
         return picked
     numbers = picked.to(dtype)
@@ -118,6 +173,16 @@ def _values(name: str, array: NDArray[Any], device: torch.device, dtype: torch.d
         raise _broken("names with a dot are kept for gathered tensors", f"an array `{name}`", where)
     values = torch.from_numpy(np.ascontiguousarray(array)).to(device)
     return values.to(dtype) if array.dtype.kind == "f" else values
+
+
+def _check_alike(plans: Sequence[Plan], where: Sequence[str]) -> None:
+    for plan, text in zip(plans, where, strict=True):
+        if shapes_of(plan) != shapes_of(plans[0]):
+            raise _broken(
+                "the rows of a plan have the same shapes for any number of steps",
+                f"{shapes_of(plan)}, not {shapes_of(plans[0])}",
+                text,
+            )
 
 
 def _check_rows(name: str, array: Any, rows: int, where: str) -> None:

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
 from mersearch.data.folds import Fold
-from mersearch.errors import ConfigError, DataError, TrialFailure
-from mersearch.training.batches import LazyBatch, Split, gathering
+from mersearch.errors import ConfigError, DataError
+from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
-from mersearch.training.fit import Fitted, OnSteps, fit
-from mersearch.training.inspection import held_out_maps, inspected
-from mersearch.training.record import Diagnostics, diverged
+from mersearch.training.fit import OnSteps, fit
+from mersearch.training.fused import fit_together
+from mersearch.training.processes import Pool, train_in_processes
+from mersearch.training.record import OnFailure
+from mersearch.training.results import FoldResult, OnFold, Reports, predicted, train_fold
 
-BACKENDS = ("loop",)
-MAP = 14
-_BATCH = 64
-"""Clips that are predicted at once."""
+BACKENDS = ("loop", "fused", "processes")
 _EVERYONE = "(all subjects)"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FoldResult:
-    """The held-out clips of one fold, and how its training went.
-
-    Attributes:
-        subject: the held-out subject.
-        clip_ids: ids of its m clips.
-        labels: int64 [m].
-        logits: float32 [m, L], after the last step.
-        maps: uint8 [m, 14, 14], 255 = 1.
-        diagnostics: what `Record.diagnostics` says of every update (means, curves), `inspect.*` of the training
-            clips and `held_out.*` of the maps (`mersearch.training.inspection`).
-        seconds: wall-clock time.
-    """
-
-    subject: str
-    clip_ids: tuple[str, ...]
-    labels: NDArray[np.int64]
-    logits: NDArray[np.float32]
-    maps: NDArray[np.uint8]
-    diagnostics: Diagnostics
-    seconds: float
 
 
 def train_chunk(
@@ -59,21 +32,30 @@ def train_chunk(
     seed: int,
     backend: str = "loop",
     dtype: torch.dtype = torch.float32,
-    on_fold: Callable[[FoldResult], None] | None = None,
+    on_fold: OnFold | None = None,
+    on_failure: OnFailure | None = None,
+    pool: Pool | None = None,
 ) -> list[FoldResult]:
-    """Train and predict every fold, one after another.
+    """Train and predict every fold.
 
-    A result depends on the configuration, the fold, the run seed and the numeric mode; not on the other folds,
-    their order or the trial's number.
+    A result depends on the configuration, the fold, the run seed and the numeric mode; not on the order of the folds
+    or the trial's number, and in the loop not on the other folds. Fused, the folds of a chunk are one program, so the
+    last bits depend on which they are.
 
     Args:
         algorithm: one configuration.
         data: clips on the device.
         folds: folds of that data.
         seed: seed of the run.
-        backend: `loop`.
+        backend: `loop`, one fold after another; `fused`, all as one program; `processes`, several at once, each as in
+            the loop with one thread.
         dtype: floating-point type of parameters and batches.
-        on_fold: called after each fold.
+        on_fold: called after each fold; with `processes`, in the order in which they end.
+        on_failure: told of every fold that fails while the others go on; without it the first failure is raised.
+        pool: the processes of `processes`, with this data; without it, some are started for this chunk.
+
+    Returns:
+        The results in the order of `folds`, without those that failed.
 
     Raises:
         ConfigError: an unknown back-end, or the algorithm needs clips or views that the data lacks.
@@ -83,12 +65,42 @@ def train_chunk(
     if backend not in BACKENDS:
         raise ConfigError("folds.backend is one of " + ", ".join(BACKENDS), received=repr(backend))
     _require(algorithm, data)
-    results = []
     for fold in folds:
-        results.append(_train_fold(algorithm, data, fold, seed, dtype))
-        if on_fold is not None:
-            on_fold(results[-1])
-    return results
+        _require_own(fold, data)
+    reports = Reports(on_fold, on_failure)
+    if backend == "processes":
+        return train_in_processes(algorithm, data, folds, seed, dtype, reports, pool)
+    train = _fused if backend == "fused" else _loop
+    return train(algorithm, data, folds, seed, dtype, reports)
+
+
+def _loop(
+    algorithm: Algorithm,
+    data: DeviceData,
+    folds: Sequence[Fold],
+    seed: int,
+    dtype: torch.dtype,
+    reports: Reports,
+) -> list[FoldResult]:
+    return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
+
+
+def _fused(
+    algorithm: Algorithm,
+    data: DeviceData,
+    folds: Sequence[Fold],
+    seed: int,
+    dtype: torch.dtype,
+    reports: Reports,
+) -> list[FoldResult]:
+    start = time.perf_counter()
+    splits = [Split.of(fold) for fold in folds]
+    fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure)
+    share = (time.perf_counter() - start) / max(1, len(folds))
+    return reports.collect(
+        [fold for fold in folds if fold.subject in fitted],
+        lambda fold: predicted(algorithm, data, fold, fitted[fold.subject], dtype, share),
+    )
 
 
 def train_all(
@@ -120,59 +132,6 @@ def train_all(
 
 def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.clone(value).cpu() for name, value in tensors.items()}
-
-
-def _train_fold(
-    algorithm: Algorithm, data: DeviceData, fold: Fold, seed: int, dtype: torch.dtype
-) -> FoldResult:
-    _require_own(fold, data)
-    start = time.perf_counter()
-    split = Split(fold.subject, fold.train, fold.macro)
-    fitted = fit(algorithm, data, split, seed, dtype)
-    logits, maps = _predict(algorithm, data, fold, fitted, dtype)
-    pictures = maps.clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
-    diagnostics = {
-        **fitted.diagnostics,
-        **inspected(algorithm, data, split, fitted, dtype),
-        **held_out_maps(pictures, data.micro.labels.take(fold.test), data.shapes),
-    }
-    return FoldResult(
-        subject=fold.subject,
-        clip_ids=tuple(data.micro.ids[i] for i in fold.test),
-        labels=data.micro.labels.emotion[fold.test],
-        logits=logits.float().cpu().numpy(),
-        maps=pictures,
-        diagnostics=diagnostics,
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _predict(
-    algorithm: Algorithm, data: DeviceData, fold: Fold, fitted: Fitted, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Logits [m, L] and maps [m, 14, 14] of the held-out clips, of which the algorithm sees the views only."""
-    parts = torch.split(torch.tensor(fold.test, device=data.device), _BATCH)
-    sources = gathering("micro", data.micro, parts, data.micro.views, dtype)
-    with torch.no_grad():
-        pairs = [
-            algorithm.predict(fitted.parameters, fitted.state, LazyBatch(sources, row))
-            for row in range(len(parts))
-        ]
-    for part, (logits, maps) in zip(parts, pairs, strict=True):
-        expected = (len(part), len(data.shapes.emotions)), (len(part), MAP, MAP)
-        if (tuple(logits.shape), tuple(maps.shape)) != expected:
-            raise TrialFailure(
-                f"`predict` returns logits and maps of shapes {expected[0]} and {expected[1]}",
-                received=f"{tuple(logits.shape)} and {tuple(maps.shape)}, fold {fold.subject}",
-            )
-    logits, maps = (torch.cat(tensors) for tensors in zip(*pairs, strict=True))
-    for name, tensor in (("logits", logits), ("maps", maps)):
-        if not tensor.isfinite().all():
-            last = [f"stage {stage.name}, step {stage.steps - 1}" for stage in algorithm.stages()][-1:]
-            raise diverged(
-                f"{name} stay finite", f"a value that is not, fold {fold.subject}, after {', '.join(last)}"
-            )
-    return logits, maps
 
 
 def _require_own(fold: Fold, data: DeviceData) -> None:

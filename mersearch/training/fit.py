@@ -19,7 +19,7 @@ from mersearch.training.vector import Vector
 
 OnSteps = Callable[[int, int], None]
 """Takes the steps done and the steps in all, of all stages."""
-_CHECK = 50
+CHECK = 50
 """Steps of a stage between two looks at the losses."""
 
 
@@ -60,7 +60,7 @@ class _Trainer:
         self._optimiser = optimisers.build(update.optimiser, slices)
         self._rates = optimisers.rates(stage.schedule, update.optimiser.lr, stage.steps)
         self._clip, self._repeats = update.optimiser.clip_norm, update.repeats
-        self.record = Record(rows, f"{stage.name}.{update.loss}", where, curves(fold.algorithm))
+        self.record = Record(rows, f"{stage.name}.{update.loss}", (where,), curves(fold.algorithm))
 
     def step(self, state: State, t: int) -> State:
         """All repeats of the update at step `t` of the stage."""
@@ -82,7 +82,8 @@ class _Trainer:
 
     def check(self, steps: int) -> None:
         """Raise `TrialFailure` where a loss of the first `steps` steps is not finite."""
-        self.record.check(steps * self._repeats)
+        for failure in self.record.failures(steps * self._repeats).values():
+            raise failure
 
 
 def fit(
@@ -108,10 +109,10 @@ def fit(
     """
     parameters, initial = algorithm.init(seeds.seed(seed, "init", split.subject))
     vector = Vector(parameters, data.device, dtype)
-    state = {name: _moved(value, data.device, dtype) for name, value in initial.items()}
+    state = {name: placed(value, data.device, dtype) for name, value in initial.items()}
     fold = _Fold(algorithm, data, split, split.training(data), seed, dtype, vector)
     diagnostics: Diagnostics = {}
-    stages = _distinct(algorithm.stages())
+    stages = distinct(algorithm.stages())
     before, total = 0, sum(stage.steps for stage in stages)
     for stage in stages:
         state = _run(fold, stage, state, diagnostics, _shifted(on_steps, before, total))
@@ -137,15 +138,12 @@ def _run(
     for t in range(stage.steps):
         for trainer in trainers:
             state = trainer.step(state, t)
-        if (t + 1) % _CHECK == 0 or t + 1 == stage.steps:
+        if (t + 1) % CHECK == 0 or t + 1 == stage.steps:
             for trainer in trainers:
                 trainer.check(t + 1)
             tell(t + 1)
     where = f"fold {fold.split.subject}, stage {stage.name}"
-    if set(state) != names:
-        raise TrialFailure(
-            "a state keeps its names", received=f"{sorted(state)} from {sorted(names)}, {where}"
-        )
+    require_names(state, names, where)
     if not fold.vector.values.isfinite().all():
         raise diverged("parameters stay finite", f"values that are not after step {stage.steps - 1}, {where}")
     for trainer in trainers:
@@ -153,7 +151,16 @@ def _run(
     return state
 
 
-def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+def require_names(state: State, names: set[str], where: str) -> None:
+    """Raise TrialFailure unless `state` has these names."""
+    if set(state) != names:
+        raise TrialFailure(
+            "a state keeps its names", received=f"{sorted(state)} from {sorted(names)}, {where}"
+        )
+
+
+def distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """`stages`, or TrialFailure where two would draw the same random numbers."""
     names = [stage.name for stage in stages]
     pairs = [(stage.name, update.loss) for stage in stages for update in stage.updates]
     if len({*names}) < len(names) or len({*pairs}) < len(pairs):
@@ -164,5 +171,6 @@ def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     return stages
 
 
-def _moved(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+def placed(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """`value` on `device`, without gradient, as `dtype` if it is floating-point."""
     return value.detach().to(device, dtype if value.is_floating_point() else value.dtype)

@@ -49,6 +49,18 @@ def clip(gradient: Tensor, norm: float) -> None:
     gradient.mul_((norm / (gradient.norm() + _EPSILON)).clamp(max=1.0))
 
 
+def clip_each(gradients: Sequence[Tensor], norm: float) -> None:
+    """`clip` of every fold by itself: the first axis of every tensor is the fold, the norm goes over the others.
+
+    A norm over all folds would let one fold's gradient shrink the steps of the others.
+    """
+    parts = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
+    lengths = torch.linalg.vector_norm(torch.stack(parts), dim=0)
+    scale = (norm / (lengths + _EPSILON)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
+
+
 def _factor(schedule: Schedule, t: int, warm: int, steps: int) -> float:
     if t < warm:
         return (t + 1) / warm

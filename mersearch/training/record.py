@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
@@ -17,21 +17,32 @@ POINTS = 32
 """Points of a stored loss curve."""
 
 Diagnostics = dict[str, float | list[float]]
+OnFailure = Callable[[str, TrialFailure], None]
+"""Takes the held-out subject of a fold that failed, and why."""
 
 
 class Record:
-    """Loss and logged scalars of the steps of one update."""
+    """Loss and logged scalars of the steps of one update, of one fold or of several that are trained together."""
 
-    def __init__(self, rows: int, name: str, where: str, curves: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        rows: int,
+        name: str,
+        where: Sequence[str],
+        curves: Collection[str] = (),
+        shape: tuple[int, ...] = (),
+    ) -> None:
         """Room for `rows` steps.
 
         Args:
             rows: steps of the update.
             name: `<stage>.<loss>`.
-            where: the same with the fold, for messages.
+            where: the same with the fold, for messages; one per fold.
             curves: logs that get a curve beside the loss, where this loss has them.
+            shape: of a logged scalar: () of one fold, (F,) of F folds that are trained together.
         """
-        self._rows, self._name, self._where, self._curves = rows, name, where, frozenset(curves)
+        self._rows, self._name, self._where, self._curves = rows, name, tuple(where), frozenset(curves)
+        self._shape = shape
         self._columns: tuple[str, ...] = ()
         self._table = torch.empty(0)
         self._checked = 0
@@ -53,22 +64,25 @@ class Record:
         with torch.no_grad():
             self._table[row] = torch.stack([scalar.to(self._table.dtype) for scalar in scalars])
 
-    def check(self, rows: int) -> None:
-        """Read the losses of the first `rows` steps.
+    def failures(self, rows: int) -> dict[int, TrialFailure]:
+        """Read the losses of the steps up to `rows` that were not read yet: fold → why it has diverged.
 
-        Raises:
-            TrialFailure: one of them is not finite; names fold, stage, loss and step.
+        The failure names fold, stage, loss and the first step at which the loss is not finite.
         """
-        losses = self._table[self._checked : rows, 0]
-        if not losses.isfinite().all():
-            step = self._checked + int(losses.isfinite().logical_not().nonzero()[0])
-            raise diverged(
-                "a loss stays finite", f"{float(self._table[step, 0])} at step {step}, {self._where}"
-            )
-        self._checked = rows
+        first, self._checked = self._checked, rows
+        losses = self._table[first:rows, 0].reshape(rows - first, -1)
+        finite = losses.isfinite()
+        if finite.all():
+            return {}
+        found = {}
+        for fold in finite.all(0).logical_not().nonzero().flatten().tolist():
+            row = int(finite[:, fold].logical_not().nonzero()[0])
+            value = f"{float(losses[row, fold])} at step {first + row}"
+            found[fold] = diverged("a loss stays finite", f"{value}, {self._where[fold]}")
+        return found
 
-    def diagnostics(self) -> Diagnostics:
-        """What is kept of all steps.
+    def diagnostics(self, fold: int = 0) -> Diagnostics:
+        """What is kept of all steps of one fold.
 
         Returns:
             `<stage>.<loss>.loss` and `<stage>.<loss>.<log>`: means over the steps where they are finite;
@@ -76,7 +90,8 @@ class Record:
             steps, `<stage>.<loss>.<log>.curve`: a log in the same bins (NaN where a bin has no finite value). The
             bins are `numpy.array_split` of the steps: the first ones are longer by one where they cannot be equal.
         """
-        table = self._table.double().cpu().numpy()
+        folds = self._table.reshape(*self._table.shape[:2], -1)
+        table = folds[:, :, fold].double().cpu().numpy()
         found: Diagnostics = {f"{self._name}.steps": self._rows}
         for column, values in zip(self._columns, table.T, strict=True):
             if np.isfinite(values).any():
@@ -87,25 +102,27 @@ class Record:
         return found
 
     def _open(self, loss: Tensor, logs: Logs) -> None:
-        if loss.shape or not loss.requires_grad:
+        own = len(self._shape)
+        if loss.shape != self._shape or not loss.requires_grad:
             raise TrialFailure(
                 "a loss is a scalar that depends on the parameters of its group",
-                received=f"shape {tuple(loss.shape)}, gradient: {loss.requires_grad}, {self._where}",
+                received=f"shape {tuple(loss.shape[own:])}, gradient: {loss.requires_grad}, {self._where[0]}",
                 fix="correct `loss` or the group of the update",
             )
-        shaped = {name: tuple(value.shape) for name, value in logs.items() if value.shape}
+        shaped = {name: tuple(value.shape[own:]) for name, value in logs.items() if value.dim() > own}
         if shaped or {"loss", "curve", "steps"} & {*logs}:
             raise TrialFailure(
                 "logs are scalars, and `loss`, `curve` and `steps` are taken",
-                received=f"{shaped or sorted(logs)}, {self._where}",
+                received=f"{shaped or sorted(logs)}, {self._where[0]}",
             )
         self._columns = ("loss", *logs)
-        self._table = torch.zeros(self._rows, len(self._columns), dtype=loss.dtype, device=loss.device)
+        size = self._rows, len(self._columns), *self._shape
+        self._table = torch.zeros(size, dtype=loss.dtype, device=loss.device)
 
     def _changed(self, logs: Logs) -> TrialFailure:
         return TrialFailure(
             "a loss logs the same names in every step",
-            received=f"{sorted(logs)} after {sorted(self._columns[1:])}, {self._where}",
+            received=f"{sorted(logs)} after {sorted(self._columns[1:])}, {self._where[0]}",
         )
 
 

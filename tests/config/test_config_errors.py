@@ -123,7 +123,7 @@ def text(file: Path | str, *overrides: str) -> str:
             "list",
         ),
         ("exported: 3", "", "exported must hold keys with values", "3", "leave it out"),
-        ("folds: {backend: fused}", "", "folds.backend must be loop", "'fused'", "leave it out"),
+        ("folds: {batch: 8}", "", "folds.batch must be one of fixed, auto", "8", "leave it out"),
         (
             "macro: {database: ckplus, root: null}",
             "",

@@ -1,11 +1,13 @@
-"""Forty kinds of broken database, numbered: each gives an error that says where, or a repair that is named.
+"""Kinds of broken database, numbered: each gives an error that says where, or a repair that is named.
 
-The whole database is read and preprocessed. Never is there a traceback, and never a clip less without a word.
+The whole database is read and preprocessed. Never is there a traceback, and never a clip less without a word. Some
+are odd and not broken (no error, no note): nothing of them is lost.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from PIL import Image
 
 from mersearch.data.cache import prepare
 from mersearch.data.composite import read_composite
@@ -197,6 +200,60 @@ class Case:
     settings: Preprocess = SETTINGS
 
 
+def merged(root: Path) -> None:
+    book = openpyxl.load_workbook(root / "casme2" / BOOK)
+    book.worksheets[0].merge_cells("A2:A6")
+    book.save(root / "casme2" / BOOK)
+
+
+def in_a_folder_of_the_folder(root: Path) -> None:
+    for number in range(8, 13):
+        moved(frame(number), Path("casme2") / CLIP / "frames" / frame(number).name)(root)
+
+
+def capitals(root: Path) -> None:
+    for number in range(8, 13):
+        moved(frame(number), frame(number).with_name(f"REG_IMG{number}.JPG"))(root)
+    moved(Path("casme2") / CLIP, Path("casme2/Cropped/sub01/ep00_01"))(root)
+    moved("casme2/Cropped", "casme2/CROPPED")(root)
+
+
+def litter(root: Path) -> None:
+    """What macOS and Excel leave."""
+    for number in range(8, 13):
+        content(frame(number).with_name(f"._{frame(number).name}"), b"\0")(root)
+    shutil.copytree(root / "casme2/Cropped", root / "casme2/__MACOSX/Cropped")
+    content(f"casme2/~${BOOK}", b"x")(root)
+    content(f"casme2/._{BOOK}", b"x")(root)
+
+
+def elsewhere_by_links(root: Path) -> None:
+    """Links to a folder with blanks and letters that are not ASCII, one of them a byte that is no UTF-8."""
+    far = root / os.fsdecode("Bjö rn's Däta".encode() + b"\xf6")
+    moved("casme2", far)(root)
+    (root / "casme2").mkdir()
+    for path in far.iterdir():
+        (root / "casme2" / path.name).symlink_to(path)
+    (root / "casme2/loop").symlink_to(root / "casme2")
+
+
+def inks(root: Path) -> None:
+    """JPEGs of four inks, as printers have them."""
+    for number in range(8, 13):
+        with Image.open(root / frame(number)) as picture:
+            picture.convert("CMYK").save(root / frame(number))
+
+
+def twelve_bits(root: Path) -> None:
+    import cv2
+    import numpy as np
+
+    for number in range(8, 13):
+        path = root / frame(number)
+        cv2.imwrite(str(path.with_suffix(".png")), np.full((34, 28), 4000, np.uint16))
+        path.unlink()
+
+
 MARKS = dataclasses.replace(SETTINGS, align="auto", landmarks="marks")
 ONE = r"casme2/01/EP00_01"
 CASES: dict[int, Case] = {
@@ -335,6 +392,37 @@ CASES: dict[int, Case] = {
         r"a landmark file per clip",
         settings=MARKS,
     ),
+    45: Case(
+        "a clip in two folders that differ in case",
+        moved(Path("casme2") / CLIP, "casme2/Cropped/sub01/ep00_01", copy=True),
+        r"there once, whatever the case(?s:.*)EP00_01 and \S+/ep00_01",
+    ),
+    46: Case(
+        "a subject in two folders",
+        moved("casme2/Cropped/sub01", "casme2/Cropped/sub1", copy=True),
+        r"there once(?s:.*)sub01/EP00_01 and \S+/sub1/EP00_01",
+    ),
+    47: Case(
+        "frames in a folder of the folder",
+        in_a_folder_of_the_folder,
+        rf"{ONE}: a labelled clip has a folder of frames (?s:.*)without frames; it holds frames",
+    ),
+    48: Case(
+        "a label file of another kind",
+        moved(f"casme2/{BOOK}", f"casme2/{BOOK[:-4]}csv"),
+        r"has a label file(?s:.*)20140508\.csv(?s:.*)save it as an Excel workbook",
+    ),
+    49: Case("merged cells", merged, r"'', 'EP01_01' in line 3(?s:.*)of merged cells only the first"),
+    50: Case(
+        "twelve bits in sixteen", twelve_bits, rf"Every frame of clip {ONE} uses the range of its 16 bits"
+    ),
+    51: Case(
+        "an offset of a billion", cell("OffsetFrame", 10**9), r"frames 8…1000000000 (?s:.*)999999988 missing"
+    ),
+    52: Case("names in capitals", capitals),
+    53: Case("litter of macOS and Excel", litter),
+    54: Case("links, blanks, umlauts and bytes that are no text in paths", elsewhere_by_links),
+    55: Case("pictures of four inks", inks),
 }
 
 
@@ -355,7 +443,7 @@ def test_what_is_broken_is_an_error_or_a_named_repair(
         assert all(text in str(caught.value) for text in ("received: ", "fix: "))
         return
     database, told = through(case.name, root, case.settings)
-    assert any(re.search(case.note, line) for line in told), told
+    assert any(re.search(case.note, line) for line in told) if case.note else not told, told
     left = {clip.clip_id for clip in database.clips}
     assert all(any(line.startswith(f"{clip}: ") for line in told) for clip in before - left)
     assert (

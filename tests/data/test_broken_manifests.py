@@ -82,10 +82,10 @@ def filmed(**cells: Any) -> Break:
     """Folders of pictures 1…12 in the place of the flow, and other cells in line 3."""
 
     def change(root: Path, rows: list[Row]) -> None:
-        write_pictures(root / "film", pictures(12))
         for n, row in enumerate(rows):
+            write_pictures(root / f"film{n}", pictures(12))
             del row["flow"], row["flow_scale"]
-            row |= {"clip_id": f"c{n}", "frames": "film", "onset": 1, "apex": 5, "offset": 12}
+            row |= {"clip_id": f"c{n}", "frames": f"film{n}", "onset": 1, "apex": 5, "offset": 12}
         rows[1].update(cells)
 
     return change
@@ -128,6 +128,22 @@ def folder_without_numbers(root: Path, rows: list[Row]) -> None:
     write_pictures(root / "film", pictures(2))
     for path in sorted((root / "film").iterdir()):
         path.rename(path.with_name("abcdef"[int(path.stem[3:])] + ".png"))
+
+
+def twelve_bits(root: Path, rows: list[Row]) -> None:
+    for path in (root / "film1").iterdir():
+        cv2.imwrite(str(path), np.full((24, 32), 4000, np.uint16))
+
+
+def composed_otherwise(root: Path, rows: list[Row]) -> None:
+    (root / "flow").rename(root / "flo\u0308w")
+    for row in rows:
+        row["flow"] = row["flow"].replace("flow", "fl\u00f6w")
+
+
+def sheet(root: Path, rows: list[Row]) -> Path:
+    pd.DataFrame(rows).to_excel(root / "manifest.xlsx", index=False)
+    return root
 
 
 NAN = np.full((3, 12, 12), np.nan, np.float32)
@@ -229,6 +245,55 @@ BROKEN: list[tuple[str, Break, tuple[str, ...]]] = [
         "frame 0 of a video",
         then(with_video, filmed(frames="film.avi", onset=0, offset=6)),
         ("line 3: ", "0…6"),
+    ),
+    (
+        "a path of Windows",
+        cell(3, flow="D:\\flow\\c1.npy"),
+        ("line 3: column flow names a folder or a file", "D:/flow/c1.npy", "a path of Windows"),
+    ),
+    (
+        "a mistyped path",
+        cell(3, flow="flwo/c1.npy"),
+        ("line 3: column flow names a folder or a file", "did you mean", "flow/c1.npy?"),
+    ),
+    ("other code points", composed_otherwise, ("looks the same and has other code points: 'flo\\u0308w'",)),
+    ("a zero less", cell(3, subject="1"), ("line 3: column subject writes the name of a person in one way",)),
+    ("a person in two cases", then(cell(3, subject="ANN"), cell(6, subject="ann")), ("'manifest/ann'",)),
+    (
+        "one flow for two people",
+        cell(3, flow="flow/c0.npy"),
+        ("line 3: column flow names each clip once, and for one person", "manifest/00/c0 in line 2"),
+    ),
+    (
+        "one film for two people",
+        filmed(frames="film0", onset=8, apex=9),
+        ("line 3: column frames names each clip once, and for one person", "manifest/00/c0 in line 2"),
+    ),
+    (
+        "a clip under two names",
+        then(filmed(), cell(5, frames="film0")),
+        ("line 5: column frames names each clip once", "manifest/00/c0 in line 2"),
+    ),
+    (
+        "twelve bits in sixteen",
+        then(filmed(), twelve_bits),
+        ("manifest/01/c1 uses the range of its 16 bits",),
+    ),
+    (
+        "an offset of many digits",
+        filmed(offset="9" * 400),
+        ("line 3: columns onset, apex, offset: frames 1…999",),
+    ),
+    (
+        "a cell without a title",
+        text("subject,emotion,flow,\n01,joy,a.npy,4\n"),
+        ("a cell has a title above it", "line 2"),
+    ),
+    ("a sheet as the table", sheet, ("without manifest.csv; it holds manifest.xlsx", "name the file")),
+    (
+        "a sheet by name",
+        lambda root, rows: sheet(root, rows) / "manifest.xlsx",
+        ("a manifest is a CSV or Parquet table", "save its sheet as CSV"),
     ),
 ]
 

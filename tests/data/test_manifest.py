@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +68,18 @@ def test_onset_apex_and_offset_are_numbers_of_the_pictures(filmed: Path) -> None
 
 
 def test_a_video_is_a_clip_whose_first_frame_is_1(tmp_path: Path) -> None:
-    write_video(tmp_path / "all.avi", pictures(12), rate=30.0)
+    write_video(tmp_path / "all.avi", pictures(16), rate=30.0)
     rows = [
-        {"subject": s, "emotion": e, "frames": "all.avi", "clip_id": s, "onset": 3, "apex": 5, "offset": 9}
-        for s, e in (("1", "happiness"), ("2", "disgust"))
+        {
+            "subject": s,
+            "emotion": e,
+            "frames": "all.avi",
+            "clip_id": s,
+            "onset": a,
+            "apex": a + 2,
+            "offset": a + 6,
+        }
+        for s, e, a in (("1", "happiness", 3), ("2", "disgust", 10))
     ]
     clip = read(write_table(tmp_path / "m.csv", rows)).clips[0]
     assert clip.video is not None
@@ -132,7 +142,8 @@ def test_every_separator_and_every_spelling_of_a_title_is_read(tmp_path: Path, s
 
 
 def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
-    rows = [*flow_rows(tmp_path), {**flow_rows(tmp_path)[0], "clip_id": "again"}]
+    rows = flow_rows(tmp_path, count=7)
+    rows[6] |= {"clip_id": "again"}
     frame = pd.DataFrame(rows)
     frame.to_parquet(tmp_path / "m.parquet")
     csv = read(write_table(tmp_path / "m.csv", [{**row, "clip_id": row.get("clip_id", "")} for row in rows]))
@@ -174,6 +185,32 @@ def test_one_table_can_hold_micro_and_macro_clips_of_the_same_people(tmp_path: P
     assert [note.clip_id for note in micro.dropped] == [clip.clip_id for clip in macro.clips]
     assert len(micro.clips) + len(micro.dropped) == micro.rows == 8
     assert set(macro.subjects) <= set(micro.subjects)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.replace(",", ";").replace("\n", "\r").encode(),
+        lambda text: b"sep=;\r\n" + text.replace(",", ";").replace("\n", "\r\n").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: text.replace("/", "\\").encode(),
+        lambda text: text.replace("\n", ",,\n").encode(),
+    ],
+    ids=["BOM, semicolons, old Mac lines", "sep=;", "UTF-16 with tabs", "backslashes", "empty columns"],
+)
+def test_a_table_reads_the_same_however_a_program_saved_it(
+    filmed: Path, written: Callable[[str], bytes]
+) -> None:
+    plain = (filmed / "manifest.csv").read_text().replace("\r\n", "\n")
+    (filmed / "other.csv").write_bytes(written(plain))
+    assert read(filmed / "other.csv").clips == read(filmed).clips
+
+
+def test_what_macos_leaves_beside_pictures_is_no_picture(filmed: Path) -> None:
+    before = read(filmed).clips
+    for path in list(filmed.rglob("*.png")):
+        path.with_name(f"._{path.name}").write_bytes(b"")
+    assert read(filmed).clips == before
 
 
 def test_a_macro_clip_ends_at_its_peak(filmed: Path) -> None:
@@ -242,14 +279,15 @@ def test_any_folder_of_pictures_is_read_in_numeric_order(
     root = tmp_path_factory.mktemp("any")
     onset, apex, offset = (first + round(share * (length - 1)) for share in sorted(cut))
     missing = {offset - 1} if gap and offset - onset >= 10 and apex != offset - 1 else set()
-    for number in set(range(first, first + length)) - missing:
-        (root / f"reg_img{number:{padding}}.jpg").touch()
-    (root / "Thumbs.db").touch()
+    for folder, number in itertools.product("12", set(range(first, first + length)) - missing):
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / f"reg_img{number:{padding}}.jpg").touch()
+    (root / "1" / "Thumbs.db").touch()
     rows = [
         {
             "subject": s,
             "emotion": e,
-            "frames": ".",
+            "frames": s,
             "clip_id": "a",
             "onset": onset,
             "apex": apex,

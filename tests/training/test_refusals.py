@@ -181,8 +181,8 @@ def test_clips_that_the_algorithm_needs_must_be_there() -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(ConfigError, match="one of loop"):
-        train(toy(), [FOLDS[0]], backend="fused")
+    with pytest.raises(ConfigError, match="one of loop, fused"):
+        train(toy(), [FOLDS[0]], backend="fusion")
 
 
 def test_an_unknown_optimiser_is_refused() -> None:

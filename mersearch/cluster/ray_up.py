@@ -1,0 +1,176 @@
+"""The rules of a file for `ray up`, beyond Ray's own schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mersearch.cluster.document import Document, Finding
+from mersearch.cluster.known import known
+from mersearch.cluster.machines import MACHINES
+from mersearch.cluster.questions import CLOUDS
+from mersearch.cluster.ray_schema import ray_schema
+from mersearch.cluster.rules import assigned, command_findings, image_findings
+from mersearch.cluster.schema import broken
+from mersearch.space.problem import did_you_mean
+
+START: Final = ("head_start_ray_commands", "worker_start_ray_commands")
+COMMANDS: Final = (
+    *START,
+    "initialization_commands",
+    "setup_commands",
+    "head_setup_commands",
+    "worker_setup_commands",
+)
+_SSH: Final = 22
+
+
+def findings(document: Document) -> Iterator[Finding]:
+    """Everything that is wrong with a `ray up` file."""
+    yield from broken(document, ray_schema())
+    yield from _node_types(document)
+    yield from _bounds(document)
+    yield from _spot(document)
+    yield from _docker(document)
+    yield from _commands(document)
+    yield from _open_ports(document)
+
+
+def _types(document: Document) -> dict[str, Any]:
+    found = document.get("available_node_types", default={})
+    types = found if isinstance(found, dict) else {}
+    return {name: node for name, node in types.items() if isinstance(node, dict)}
+
+
+def _node_types(document: Document) -> Iterator[Finding]:
+    provider, types = str(document.get("provider", "type")), _types(document)
+    head = document.get("head_node_type")
+    if types and head not in types:
+        line = document.line("head_node_type")
+        yield Finding(
+            line, "head_node_type names a node type", str(head), did_you_mean(str(head), types, "node types")
+        )
+    for name in types:
+        at = ("available_node_types", name)
+        config = document.get(*at, "node_config", default={})
+        valid = known(provider) if provider in CLOUDS else frozenset(config)
+        for key in config if isinstance(config, dict) else ():
+            if key not in valid:
+                fix = did_you_mean(key, valid)
+                yield Finding(document.line(*at, "node_config", key), f"a machine has no key {key}", key, fix)
+        yield from _cards(document, provider, name)
+
+
+def _cards(document: Document, provider: str, name: str) -> Iterator[Finding]:
+    at = ("available_node_types", name)
+    key = {"aws": "InstanceType", "gcp": "machineType"}.get(provider, "")
+    machine = document.get(*at, "node_config", key)
+    has = MACHINES.get(provider, {}).get(str(machine))
+    told = document.get(*at, "resources", "GPU", default=0)
+    if has and told != has.gpus:
+        line = document.line(*at, "resources")
+        yield Finding(line, f"a {machine} has {has.gpus} card(s)", f"GPU: {told}", f"write GPU: {has.gpus}")
+
+
+def _bounds(document: Document) -> Iterator[Finding]:
+    most, types = document.get("max_workers"), _types(document)
+    if not isinstance(most, int):
+        fix = "add max_workers: it bounds what the cluster may cost"
+        yield Finding(document.line("max_workers"), "max_workers bounds all workers together", "nothing", fix)
+        return
+    least = 0
+    for name in types:
+        low = document.get("available_node_types", name, "min_workers", default=0)
+        high = document.get("available_node_types", name, "max_workers", default=most)
+        least += low if isinstance(low, int) else 0
+        if isinstance(low, int) and isinstance(high, int) and high < low:
+            line = document.line("available_node_types", name, "max_workers")
+            received = f"max_workers: {high}, min_workers: {low}"
+            yield Finding(
+                line, "max_workers is not below min_workers", received, f"max_workers: {low} or more"
+            )
+    if least > most:
+        received = f"max_workers: {most}, and min_workers sum up to {least}"
+        fix = f"max_workers: {least} or more"
+        yield Finding(document.line("max_workers"), "max_workers is not below min_workers", received, fix)
+
+
+def is_spot(config: Any) -> bool:
+    """Whether a machine is one that the cloud may take back."""
+    scheduling = config.get("scheduling") if isinstance(config, dict) else None
+    parts = scheduling if isinstance(scheduling, list) else [scheduling]
+    market = config.get("InstanceMarketOptions") if isinstance(config, dict) else None
+    return (isinstance(market, dict) and market.get("MarketType") == "spot") or any(
+        isinstance(part, dict)
+        and (part.get("preemptible") is True or part.get("provisioningModel") == "SPOT")
+        for part in parts
+    )
+
+
+def _spot(document: Document) -> Iterator[Finding]:
+    types, head = _types(document), document.get("head_node_type")
+    most = document.get("max_workers", default=0)
+    spot = [name for name, node in types.items() if is_spot(node.get("node_config"))]
+    steady = [
+        name
+        for name, node in types.items()
+        if name not in spot and name != head and node.get("max_workers", most) != 0
+    ]
+    for name in spot:
+        line = document.line("available_node_types", name)
+        if name == head:
+            fix = "run the head on demand: every loss of it ends the search"
+            yield Finding(line, "the head is no spot machine", name, fix)
+        elif not steady and types[name].get("max_workers", most) != 0:
+            fix = "add a node type of the same resources on demand, with a lower priority"
+            yield Finding(line, "spot workers have a fall-back", f"{name} alone", fix)
+        elif types[name].get("max_workers", most) >= most > 0:
+            rule = "Ray 2.60 does not fall back where a spot request is refused"
+            fix = f"max_workers: {most - 1} keeps a worker on demand"
+            yield Finding(
+                document.line("available_node_types", name, "max_workers"), rule, name, fix, note=True
+            )
+
+
+def _environment(document: Document) -> dict[str, str]:
+    """Variables that Docker gives to every command in the container."""
+    options = document.get("docker", "run_options", default=[])
+    text = " ".join(str(option) for option in options) if isinstance(options, list) else ""
+    return assigned(re.sub(r"(?:--env|-e)[= ]", " ", text))
+
+
+def _docker(document: Document) -> Iterator[Finding]:
+    image = document.get("docker", "image")
+    if isinstance(image, str):
+        yield from image_findings(image, document.line("docker", "image"))
+    token = _environment(document).get("RAY_AUTH_TOKEN_PATH")
+    mounts = document.get("file_mounts", default={})
+    if token and isinstance(mounts, dict) and token not in mounts:
+        fix = f"add {token}: ~/.mersearch-token to file_mounts"
+        yield Finding(document.line("file_mounts"), "the token is copied to every node", f"no {token}", fix)
+
+
+def _commands(document: Document) -> Iterator[Finding]:
+    environment = _environment(document)
+    for key in START:
+        if not document.get(key):
+            fix = "give it: Ray's own commands start Ray without a token and end every Ray of the machine"
+            yield Finding(document.line(key), f"{key} is given", "nothing", fix)
+    for key in COMMANDS:
+        commands = document.get(key, default=[])
+        for place, command in enumerate(commands if isinstance(commands, list) else []):
+            yield from command_findings(str(command), document.line(key, place), environment)
+
+
+def _open_ports(document: Document) -> Iterator[Finding]:
+    at = ("provider", "security_group", "IpPermissions")
+    permissions = document.get(*at, default=[])
+    for place, permission in enumerate(permissions if isinstance(permissions, list) else []):
+        text = str(permission)
+        port = permission.get("FromPort") if isinstance(permission, dict) else None
+        if ("0.0.0.0/0" in text or "::/0" in text) and port != _SSH:
+            fix = "leave it out: ray exec, ray attach and ray dashboard go through ssh"
+            yield Finding(
+                document.line(*at, place), "no port but ssh is open to the world", f"port {port}", fix
+            )

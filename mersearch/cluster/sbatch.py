@@ -1,0 +1,158 @@
+"""The rules of a file for Slurm's `sbatch`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mersearch.cluster.document import Finding
+from mersearch.cluster.known import known
+from mersearch.cluster.shell import findings as shell_findings
+from mersearch.space.problem import did_you_mean
+
+SHORT: Final = {
+    "A": "account",
+    "B": "extra-node-info",
+    "C": "constraint",
+    "D": "chdir",
+    "F": "nodefile",
+    "G": "gpus",
+    "H": "hold",
+    "J": "job-name",
+    "L": "licenses",
+    "M": "clusters",
+    "N": "nodes",
+    "O": "overcommit",
+    "Q": "quiet",
+    "S": "core-spec",
+    "W": "wait",
+    "a": "array",
+    "b": "begin",
+    "c": "cpus-per-task",
+    "d": "dependency",
+    "e": "error",
+    "i": "input",
+    "k": "no-kill",
+    "m": "distribution",
+    "n": "ntasks",
+    "o": "output",
+    "p": "partition",
+    "q": "qos",
+    "s": "oversubscribe",
+    "t": "time",
+    "v": "verbose",
+    "w": "nodelist",
+    "x": "exclude",
+}
+_TIME: Final = re.compile(r"(\d+-)?\d+(:\d{1,2}){0,2}")
+_SIGNAL: Final = re.compile(r"(?P<to>[BR]:|BR:|RB:)?(?:SIG)?(?P<name>[A-Z]+\d?|\d+)(?:@(?P<seconds>\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """An option of the header: its line, its long name, its value."""
+
+    line: int
+    name: str
+    value: str
+
+
+def findings(text: str) -> Iterator[Finding]:
+    """Everything that is wrong with a file for sbatch."""
+    headers, wrong = _headers(text)
+    yield from wrong
+    given = {header.name: header for header in headers}
+    yield from _time(given)
+    yield from _requeue(given, text)
+    if "nodes" in given and given["nodes"].value.split("-")[-1] != "1":
+        yield from _ports(text)
+    yield from shell_findings(text)
+
+
+def _headers(text: str) -> tuple[list[Header], list[Finding]]:
+    headers, wrong, over = list[Header](), list[Finding](), 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.startswith("#SBATCH"):
+            over = over or (number if line.strip() and not line.startswith("#") else 0)
+            if re.match(r"#\s*S?BATCH\b|#sbatch", line, re.IGNORECASE):
+                rule = "Slurm reads lines that begin with #SBATCH"
+                wrong.append(Finding(number, rule, line[:60], "#SBATCH, without a space, in capitals"))
+            continue
+        if over:
+            rule = f"Slurm ignores #SBATCH after the first command, in line {over}"
+            wrong.append(Finding(number, rule, line[:60], "move it up"))
+        for option in shlex.split(line.removeprefix("#SBATCH"), comments=True):
+            header = _header(number, option)
+            headers.append(header)
+            if header.name not in known("sbatch"):
+                fix = did_you_mean(header.name, known("sbatch")).partition("? ")
+                hint = f"{fix[0]}?" if fix[1] else "man sbatch lists them"
+                wrong.append(Finding(number, f"sbatch has no option --{header.name}", option, hint))
+    return headers, wrong
+
+
+def _header(line: int, option: str) -> Header:
+    if option.startswith("--"):
+        name, _, value = option[2:].partition("=")
+        return Header(line, name, value)
+    return Header(line, SHORT.get(option[1:2], option), option[2:])
+
+
+def _time(given: dict[str, Header]) -> Iterator[Finding]:
+    time = given.get("time")
+    if time is None:
+        rule = "without --time the partition's limit holds, and the queue plans with it"
+        yield Finding(1, rule, fix="#SBATCH --time=24:00:00", note=True)
+    elif not _TIME.fullmatch(time.value):
+        fix = "minutes, HH:MM:SS or D-HH:MM:SS"
+        yield Finding(time.line, "--time is a time of Slurm", time.value, fix)
+
+
+def _requeue(given: dict[str, Header], text: str) -> Iterator[Finding]:
+    requeue, signal = given.get("requeue"), given.get("signal")
+    if requeue is None:
+        received, fix = "no --requeue", "#SBATCH --requeue"
+        line = signal.line if signal else 1
+        yield Finding(line, "a job that loses its node or its time queues again", received, fix)
+    if signal is None:
+        fix = "#SBATCH --signal=B:USR1@180"
+        line = requeue.line if requeue else 1
+        yield Finding(line, "the script hears before its time is up", "no --signal", fix)
+        return
+    found = _SIGNAL.fullmatch(signal.value)
+    if found is None or found["seconds"] is None:
+        yield Finding(signal.line, "--signal is B:NAME@SECONDS", signal.value, "--signal=B:USR1@180")
+        return
+    if "B" not in (found["to"] or ""):
+        rule = "the signal goes to the script: without B: only to its steps"
+        yield Finding(signal.line, rule, signal.value, f"--signal=B:{signal.value}")
+    if not re.search(rf"^\s*trap\s.*\b(?:SIG)?{found['name']}\b", text, re.MULTILINE):
+        rule = f"the script has a trap for {found['name']}"
+        yield Finding(
+            signal.line, rule, "none", "see the shipped file: the search ends, the job queues again"
+        )
+    if int(found["seconds"]) < 120:
+        rule = "Slurm counts by the minute: the signal comes two minutes before the end, or earlier"
+        yield Finding(signal.line, rule, f"@{found['seconds']}", "--signal=B:USR1@180")
+    if "scontrol requeue" not in text:
+        yield Finding(
+            signal.line, "the script queues itself again", "no scontrol requeue", "see the shipped file"
+        )
+    mode = given.get("open-mode")
+    if mode is None or mode.value != "append":
+        rule = "a job that queues again appends to its log"
+        line = mode.line if mode else signal.line
+        yield Finding(line, rule, mode.value if mode else "no --open-mode", "#SBATCH --open-mode=append")
+
+
+def _ports(text: str) -> Iterator[Finding]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#"):
+            continue
+        found = re.search(r"--port[= ](\d+)", line)
+        if found:
+            fix = "derive it from SLURM_JOB_ID, as the shipped file does"
+            yield Finding(number, "every job has a port of its own: two may share a node", found[1], fix)

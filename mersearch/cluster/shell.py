@@ -1,0 +1,44 @@
+"""The rules of a shell script that starts Ray."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mersearch.cluster.document import Finding
+from mersearch.cluster.rules import assigned, command_findings
+
+
+def findings(text: str) -> Iterator[Finding]:
+    """Everything that is wrong with the commands of a script; here documents are text, not commands.
+
+    A variable holds for the commands below the line that sets it.
+    """
+    environment: dict[str, str] = {}
+    for number, line in _commands(text):
+        command = _started(line)
+        if re.match(r"\s*(export\s|RAY_\w+=)", command):
+            environment |= assigned(command)
+        yield from command_findings(command, number, environment)
+
+
+def _started(line: str) -> str:
+    """The line, with `start … ` of a function of the shipped script left as it is and comments cut."""
+    return re.sub(r"(^|\s)#.*$", "", line)
+
+
+def _commands(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, continued ones joined, here documents left out."""
+    end, joined, first = "", "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if end:
+            end = "" if line.strip() == end else end
+            continue
+        here = re.search(r"<<-?\s*(['\"]?)(\w+)\1\s*$", line)
+        end = here[2] if here else ""
+        first = first or number
+        if line.endswith("\\"):
+            joined += line[:-1] + " "
+            continue
+        yield first, joined + line
+        joined, first = "", 0

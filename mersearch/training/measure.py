@@ -1,0 +1,78 @@
+"""What the training of a fold costs: a few optimiser steps of every stage, timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+
+from mersearch.algorithm import Algorithm, Stage
+from mersearch.data.folds import Fold
+from mersearch.training.chunk import train_chunk
+from mersearch.training.device import DeviceData
+from mersearch.training.processes import Pool
+
+WARM, TIMED = 2, 4
+"""Steps of a stage that are run first, and steps that are timed."""
+
+
+class Shortened:
+    """An algorithm of which one stage is run for a few steps; it may be sent to another process."""
+
+    def __init__(self, inner: Algorithm, stage: Stage, steps: int) -> None:
+        self._inner, self._stages = inner, (dataclasses.replace(stage, steps=steps),)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The one stage."""
+        return self._stages
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+def seconds_of(
+    algorithm: Algorithm,
+    data: DeviceData,
+    folds: Sequence[Fold],
+    *,
+    backend: str,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    pool: Pool | None = None,
+    timed: int = TIMED,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Seconds that `folds` take at the algorithm's own number of steps, without prediction and preparation.
+
+    Of every stage a few steps are run, then `timed` more than that: the difference is what the steps cost.
+
+    Args:
+        algorithm, data, folds, backend, seed, dtype, pool: as `train_chunk`.
+        timed: steps that are timed per stage.
+        clock: tells the seconds; processor time leaves out what other programs do.
+    """
+
+    def seconds(stage: Stage, steps: int) -> float:
+        short = cast("Algorithm", Shortened(algorithm, stage, steps))
+        start = clock()
+        train_chunk(short, data, folds, seed=seed, backend=backend, dtype=dtype, pool=pool)
+        if data.device.type == "cuda":
+            torch.cuda.synchronize(data.device)
+        return clock() - start
+
+    total = 0.0
+    for stage in algorithm.stages():
+        if stage.steps:
+            few = seconds(stage, WARM)
+            total += max(0.0, seconds(stage, WARM + timed) - few) / timed * stage.steps
+    return total
+
+
+def steps_of(algorithm: Algorithm) -> int:
+    """Optimiser steps of a fold, over all stages and updates."""
+    return sum(stage.steps * update.repeats for stage in algorithm.stages() for update in stage.updates)

@@ -1,0 +1,51 @@
+"""How much memory there is, and how much the training of folds takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available(device: torch.device) -> int:
+    """Bytes that may still be taken: free memory of the card; else of the machine or of this container, if less."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return min(_of_machine(), _of_container())
+
+
+def card_peak(device: torch.device, work: Callable[[], object]) -> int:
+    """Bytes that `work` adds at its peak to what is allocated on the card."""
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    torch.cuda.synchronize(device)
+    return int(torch.cuda.max_memory_allocated(device)) - before
+
+
+def resident_peak(pid: int | None = None) -> int:
+    """The most memory that a process (this one by default) has ever had resident, in bytes."""
+    for line in Path(f"/proc/{os.getpid() if pid is None else pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"/proc/{pid}/status names no VmHWM")
+
+
+def _of_machine() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("/proc/meminfo names no MemAvailable")
+
+
+def _of_container() -> int:
+    """What a control group leaves; as good as endless where there is none."""
+    limit, used = _GROUP / "memory.max", _GROUP / "memory.current"
+    if not limit.is_file() or not used.is_file() or (text := limit.read_text().strip()) == "max":
+        return 2**62
+    return max(0, int(text) - int(used.read_text()))

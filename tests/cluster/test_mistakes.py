@@ -1,0 +1,210 @@
+"""Typical mistakes in cluster files, numbered; each is found, alone, in its line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from mersearch.cluster.checking import examine
+from mersearch.cluster.document import Finding
+from mersearch.cluster.kinds import FILES, shipped
+
+
+class Mistake(NamedTuple):
+    """What is written instead of what, and what is said to it.
+
+    Attributes:
+        good, bad: a part of the shipped file, the first one of its kind, and what stands there instead.
+        at: a part of the line that the finding names, the first one from the mistake on; `bad` where empty.
+    """
+
+    kind: str
+    good: str
+    bad: str
+    said: str
+    at: str = ""
+
+
+SPOT_ALONE = ("    max_workers: 4  #= max_workers\n    priority: 0", "    max_workers: 0\n    priority: 0")
+MISTAKES = {
+    "1 a misspelt key, ray up": Mistake(
+        "aws", "idle_timeout_minutes", "idle_timeout_minute", "the file has no key"
+    ),
+    "2 a misspelt key of a node type": Mistake(
+        "gcp", "    min_workers: 0\n", "    min_worker: 0\n", "has no key min_worker", "min_worker:"
+    ),
+    "3 a misspelt key of a machine": Mistake("aws", "InstanceType", "InstanceTyp", "a machine has no key"),
+    "4 a misspelt key, Kubernetes": Mistake("rayjob", "maxReplicas", "maxReplica", "has no key maxReplica"),
+    "5 a misspelt option, sbatch": Mistake(
+        "slurm", "--ntasks-per-node=1", "--ntasks-pernode=1", "has no option"
+    ),
+    "6 a GPU limit without a request": Mistake(
+        "raycluster",
+        'requests: {cpu: "4", memory: "16Gi", nvidia.com/gpu: "1"}',
+        'requests: {cpu: "4", memory: "16Gi"}',
+        "cards have a request equal to their limit",
+        'limits: {cpu: "4", memory: "16Gi", nvidia.com/gpu',
+    ),
+    "7 an image without the package": Mistake(
+        "rayjob", "CHANGE-ME/mersearch:0.1.0", "rayproject/ray:2.60.0", "must have this package"
+    ),
+    "8 an image that changes": Mistake(
+        "aws", "mersearch:0.1.0", "mersearch:latest", "must have a fixed version"
+    ),
+    "9 max below min, ray up": Mistake(
+        "aws",
+        "    max_workers: 4  #= max_workers\n    priority: 0",
+        "    max_workers: 0\n    min_workers: 1\n    priority: 0",
+        "is not below min_workers",
+        "max_workers: 0",
+    ),
+    "10 max below min, Kubernetes": Mistake(
+        "raycluster", "minReplicas: 0", "minReplicas: 5", "maxReplicas is not below", "maxReplicas: 3"
+    ),
+    "11 a grace period as long as the drain time": Mistake(
+        "rayjob",
+        "terminationGracePeriodSeconds: 120",
+        "terminationGracePeriodSeconds: 90",
+        "longer than the drain",
+    ),
+    "12 no token, ray up": Mistake(
+        "gcp",
+        "    - --env=RAY_AUTH_MODE=token\n",
+        "",
+        "started with a token",
+        "ulimit -n 65536; ray start --head",
+    ),
+    "13 no token, Kubernetes": Mistake("raycluster", "mode: token", "mode: disabled", "started with a token"),
+    "14 no token, Slurm": Mistake(
+        "slurm-nodes",
+        "RAY_AUTH_MODE=token ",
+        "",
+        "started with a token",
+        "srun --overlap --nodes=1 --ntasks=1 --cpus",
+    ),
+    "15 a token that is not copied": Mistake(
+        "aws", "/home/mersearch/token: ~", "/root/token: ~", "copied to every node", "file_mounts"
+    ),
+    "16 a token in the file": Mistake(
+        "aws", "RAY_AUTH_TOKEN_PATH=/home/mersearch/token", "RAY_AUTH_TOKEN=secret", "no secret"
+    ),
+    "17 spot without a fall-back, ray up": Mistake("aws", *SPOT_ALONE, "have a fall-back", "gpu_spot"),
+    "18 spot without a fall-back, Kubernetes": Mistake(
+        "rayjob", "maxReplicas: 4", "maxReplicas: 0", "have a fall-back", "groupName: gpu-spot"
+    ),
+    "19 a head on a spot machine": Mistake(
+        "aws",
+        '  head:\n    resources: {"CPU": 0}\n    node_config:\n',
+        '  head:\n    resources: {"CPU": 0}\n    node_config:\n      InstanceMarketOptions: {MarketType: spot}\n',
+        "the head is no spot machine",
+        "  head:",
+    ),
+    "20 an unknown node type as head": Mistake(
+        "gcp", "head_node_type: head", "head_node_type: haed", "names a node type"
+    ),
+    "21 usage statistics left on, ray up": Mistake(
+        "aws",
+        "    - --env=RAY_USAGE_STATS_ENABLED=0\n",
+        "",
+        "usage statistics are off",
+        "ulimit -n 65536; ray start --head",
+    ),
+    "22 usage statistics left on, Kubernetes": Mistake(
+        "rayjob",
+        '  env:\n        - {name: RAY_USAGE_STATS_ENABLED, value: "0"}',
+        '  env:\n        - {name: RAY_USAGE_STATS_ENABLED, value: "1"}',
+        "usage statistics are off",
+        "env:",
+    ),
+    "23 the dashboard for everybody": Mistake(
+        "aws", "--include-dashboard=false", "--dashboard-host=0.0.0.0", "stays on loopback"
+    ),
+    "24 a port for the world, AWS": Mistake(
+        "aws",
+        "  cache_stopped_nodes: false\n",
+        "  cache_stopped_nodes: false\n  security_group:\n    IpPermissions:\n"
+        "      - {FromPort: 8265, ToPort: 8265, IpProtocol: tcp, IpRanges: [{CidrIp: 0.0.0.0/0}]}\n",
+        "open to the world",
+        "FromPort",
+    ),
+    "25 a port for the world, Kubernetes": Mistake(
+        "raycluster", "serviceType: ClusterIP", "serviceType: LoadBalancer", "stay inside"
+    ),
+    "26 ray stop": Mistake(
+        "slurm-nodes",
+        '  rm -rf "$job"\n}',
+        '  rm -rf "$job"; ray stop\n}',
+        "ray stop has no place",
+        "ray stop",
+    ),
+    "27 a job that does not queue again": Mistake(
+        "slurm", "#SBATCH --requeue\n", "", "queues again", "--signal"
+    ),
+    "28 a job that does not hear": Mistake(
+        "slurm", "#SBATCH --signal=B:USR1@180\n", "", "hears before its time", "--requeue"
+    ),
+    "29 a signal that the script does not get": Mistake(
+        "slurm", "B:USR1@180", "USR1@180", "goes to the script"
+    ),
+    "30 a signal that the script does not know": Mistake(
+        "slurm", "B:USR1@180", "B:USR2@180", "a trap for USR2"
+    ),
+    "31 a signal that comes too late": Mistake("slurm-nodes", "@180", "@60", "counts by the minute"),
+    "32 a log that is written over": Mistake("slurm", "append", "truncate", "appends to its log"),
+    "33 an option below a command": Mistake(
+        "slurm",
+        "set -uo pipefail\n",
+        "set -uo pipefail\n#SBATCH --partition=gpu\n",
+        "ignores #SBATCH",
+        "--partition",
+    ),
+    "34 one port for all jobs": Mistake(
+        "slurm-nodes", '--port="$port"', "--port=6379", "port of its own", 'start "$first" --head'
+    ),
+    "35 no retry": Mistake("rayjob", "backoffLimit: 4", "backoffLimit: 0", "tried again"),
+    "36 a cluster that stays": Mistake(
+        "rayjob", "shutdownAfterJobFinishes: true", "shutdownAfterJobFinishes: false", "ends with the search"
+    ),
+    "37 the old autoscaler": Mistake("raycluster", "version: v2", "version: v1", "of version 2"),
+    "38 another Ray": Mistake(
+        "rayjob", 'rayVersion: "2.60.0"', 'rayVersion: "2.52.0"', "that of the package"
+    ),
+    "39 a card too many": Mistake("gcp", '{"CPU": 4, "GPU": 1}', '{"CPU": 4, "GPU": 2}', "has 1 card"),
+    "40 a limit below the request": Mistake(
+        "rayjob", 'limits: {cpu: "4"', 'limits: {cpu: "2"', "not below its request"
+    ),
+    "41 a key that stands twice": Mistake(
+        "aws",
+        "idle_timeout_minutes: 3\n",
+        "idle_timeout_minutes: 3\nmax_workers: 40\n",
+        "stands once",
+        "max_workers: 40",
+    ),
+    "42 no bound": Mistake(
+        "gcp", "max_workers: 4  #= max_workers\nupscaling", "upscaling", "bounds all workers", "# Made by"
+    ),
+    "43 an image without a fixed base": Mistake(
+        "docker", "python:3.11-slim-bookworm", "python", "has a fixed version"
+    ),
+    "44 an image as root": Mistake("docker", "USER mersearch\n", "", "without rights", "FROM"),
+    "45 other versions in the image": Mistake(
+        "apptainer", " -c /wheelhouse/constraints.txt", "", "constraints.txt", "pip install"
+    ),
+}
+
+
+def faults(kind: str, text: str) -> list[Finding]:
+    return [finding for finding in examine(text, FILES[kind])[1] if not finding.note]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_typical_mistake_is_found_in_its_line(mistake: Mistake) -> None:
+    text = shipped(mistake.kind)
+    assert mistake.good in text
+    bad = text.replace(mistake.good, mistake.bad, 1)
+    found = [finding for finding in faults(mistake.kind, bad) if mistake.said in finding.rule]
+    assert found, faults(mistake.kind, bad)
+    assert found[0].fix
+    if mistake.at != "# Made by":
+        assert (mistake.at or mistake.bad) in bad.splitlines()[found[0].line - 1]

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from mersearch.cluster.cost import planned
+from mersearch.cluster.questions import QUESTIONS, answers, of_kind
+from mersearch.cluster.rendering import render
+from mersearch.durations import seconds
+from mersearch.errors import ConfigError, Several
+
+
+def cost(kind: str, **given: str) -> str:
+    return planned(kind, answers(kind, {name.replace("_", "-"): answer for name, answer in given.items()}))
+
+
+def test_the_planned_maximum_is_workers_times_cards_times_hours() -> None:
+    assert cost("aws", gpus="4", max_workers="3", hours="10").endswith(
+        f"1 head and 3 workers with {3 * 4} GPUs at a time; {3 * 4 * 10} GPU-hours in 10 hours"
+    )
+    assert cost("gcp", gpus="1", max_workers="1").endswith(
+        "1 worker with 1 GPU at a time; nothing limits the hours"
+    )
+    assert cost("rayjob", gpus="0", max_workers="3", hours="2").endswith(
+        f"{3 * 2} node-hours in 2 hours, in each of at most 5 attempts"
+    )
+    assert cost("slurm", gpus="2", hours="5").endswith(f"{2 * 5} GPU-hours per pass through the queue")
+
+
+def test_a_rendered_file_says_how_it_was_made() -> None:
+    text = render("aws", {"max-workers": "2", "search": "quintuplet search.trials=9", "gpus": "4"})
+    assert text.splitlines()[0] == (
+        "# Made by: mersearch cluster render aws --gpus 4 --max-workers 2 --search 'quintuplet search.trials=9'"
+    )
+    assert render("slurm", {}).splitlines()[:2] == [
+        "#!/usr/bin/env bash",
+        "# Made by: mersearch cluster render slurm",
+    ]
+
+
+def test_a_time_limit_ends_the_search_before_the_cluster() -> None:
+    job = next(yaml.safe_load_all(render("rayjob", {"hours": "2"})))
+    budget = next(word for word in job["spec"]["entrypoint"].split() if "time_budget" in word)
+    assert job["spec"]["activeDeadlineSeconds"] == 2 * 3600
+    assert 3600 < seconds("search.time_budget", budget.partition("=")[2]) < 2 * 3600
+    assert "#SBATCH --time=01:30:00\n" in render("slurm", {"hours": "1.5"})
+
+
+def test_a_search_asks_for_all_slots_at_once() -> None:
+    launch = next(yaml.safe_load_all(render("rayjob", {"gpus": "2", "max-workers": "3"})))["spec"][
+        "entrypoint"
+    ]
+    assert f"search.concurrency={2 * 3}" in launch
+    assert "trial.gpus=1" in launch
+    without = render("aws", {"gpus": "0", "max-workers": "3"})
+    assert f"trial.gpus=0 search.concurrency={3 * 4}" in without
+
+
+def test_some_workers_are_on_demand_unless_asked_otherwise() -> None:
+    types = yaml.safe_load(render("aws", {"max-workers": "5", "min-workers": "2"}))["available_node_types"]
+    assert types["gpu_spot"]["max_workers"] == 5 - 2
+    assert types["gpu_on_demand"]["min_workers"] == 2
+    alone = yaml.safe_load(render("aws", {"max-workers": "1"}))["available_node_types"]
+    assert alone["gpu_spot"]["max_workers"] == 0
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
+    question = QUESTIONS[name]
+    for kind in question.defaults:
+        if name != "machine" or kind == "aws":
+            assert answers(kind, {name: question.example})[name] == question.example
+        assert name in of_kind(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("awss", {}, "no kind of cluster awss\n.*\n.*did you mean aws"),
+        ("aws", {"gpus": "two"}, "--gpus must be a whole number"),
+        ("aws", {"gpus": "3"}, "no machine type of aws has these cards\n.*\n.*--gpus 0 or 1 or 4 or 8"),
+        ("gcp", {"gpus": "4", "machine": "g2-standard-4"}, "has 1 card"),
+        ("gcp", {"machine": "g5.xlarge"}, "not in the table of machines"),
+        ("slurm", {"max-workers": "3"}, "slurm has no --max-workers"),
+        ("local", {"gpus": "1"}, "local has no --gpus"),
+        ("aws", {"min-workers": "5"}, "--min-workers must not exceed --max-workers"),
+        ("aws", {"spot": "5"}, "--spot and --min-workers must fit"),
+        ("rayjob", {"hours": "0"}, "--hours must be a number of hours above 0"),
+        ("rayjob", {"name": "My Job"}, "--name must be up to 40 small letters"),
+        ("aws", {"search": "a'; rm -rf /"}, "--search must be words of letters"),
+        ("aws", {"storage": "host:/$(id)"}, "--storage must be one word"),
+    ],
+)
+def test_a_bad_answer_is_named_with_a_fix(kind: str, given: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        render(kind, given)
+    assert caught.value.fix
+
+
+def test_all_bad_answers_are_named_together() -> None:
+    with pytest.raises(Several, match=r"(?s)--gpus must.*--hours must"):
+        render("aws", {"gpus": "x", "hours": "y"})
