@@ -1,6 +1,6 @@
 """Machines, drivers and heads that are killed under a search, on a cluster of this machine.
 
-    python checks/survival.py
+    python checks/survival.py [machines] [driver] [head]
 
 On a cluster with real raylets (tests/growing.py), one search after another: a machine is killed (-9) and another
 one is announced to be taken back; the driver is killed and the command given again; the head is killed, started
@@ -44,10 +44,11 @@ def main() -> int:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mersearch-survival-") as folder, growing(WORKERS, idle=30) as on:
         tiny = make(Path(folder))
+        scenes = {"machines": (machines, 1), "driver": (driver, WORKERS), "head": (head, WORKERS)}
         good = [
-            result(tiny, "machines", machines(tiny, on), at_most=1),
-            result(tiny, "driver", driver(tiny, on), at_most=WORKERS),
-            result(tiny, "head", head(tiny, on), at_most=WORKERS),
+            result(tiny, name, play(tiny, on), at_most=most)
+            for name, (play, most) in scenes.items()
+            if name in (sys.argv[1:] or scenes)
         ]
     print(f"{time.monotonic() - start:.0f} s")
     return 0 if all(good) else 1

@@ -64,9 +64,14 @@ def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Tr
     from mersearch.ledger import recording
     from mersearch.opening import record_turn
     from mersearch.search.address import resolve
+    from mersearch.store.mirror import mirroring
 
     address = resolve(address)
-    with opened.run.writer() as writer, recording(opened.run, writer) as recorder:
+    with (
+        opened.run.writer() as writer,
+        recording(opened.run, writer) as ledgered,
+        mirroring(opened.run, ledgered, opened.config.run.mirror, watcher.notice) as recorder,
+    ):
         session = _session(opened, recorder)
         proposal = session.next_trial()
         if proposal is not None:

@@ -38,13 +38,14 @@ EXTENDABLE = (
     "search.gpu_hours",
     "search.stop_when_flat",
     "cluster",
+    "trial.gpus",
     "trial.retries",
 )
 """Keys, or groups of keys, that may change when a run goes on; every other key is part of what its numbers mean."""
 DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "preprocess.landmarks")
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
-PLACES = ("run.root", "run.name", "run.ledger", *DATA_PLACES)
+PLACES = ("run.root", "run.name", "run.ledger", "run.mirror", *DATA_PLACES)
 NAMED = 2
 """Clips that a remark names."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from mersearch.errors import ConfigError
 from mersearch.numerics import Mode
 from mersearch.ready import current_mode
 from mersearch.search.address import resolve
+from mersearch.search.packing import cards_here, free_cards
 from mersearch.search.probe import device_of, workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.slots import Node, Slots, cluster_slots, local_cores, local_slots
@@ -50,6 +52,7 @@ def place(config: Config, address: str | None) -> Place:
     """
     address = resolve(address)
     if address == "local":
+        leave_used_cards(config)
         slots = local_slots(config.trial.cpus, config.trial.gpus, config.search.concurrency)
         return Place(slots.count, str(current_mode(config)["device"]), gpus=slots.gpus)
     _require_chosen(config, address)
@@ -98,6 +101,7 @@ def mode_at(config: Config, address: str | None) -> Mode | Callable[[], Mode]:
     """
     found = resolve(address)
     if found == "local":
+        leave_used_cards(config)
         return current_mode(config)
     _require_chosen(config, found)
     return lambda: _asked(config, found)
@@ -111,6 +115,19 @@ def _require_chosen(config: Config, address: str) -> None:
             received=f"the cluster at {address}",
             fix="give folds.backend and folds.chunk; a dry run on a machine of the cluster says which are fastest",
         )
+
+
+def leave_used_cards(config: Config) -> None:
+    """Hide the cards that others use from this process and those that it starts, where the user has named none.
+
+    Raises:
+        ClusterError: others use all of them.
+    """
+    if config.trial.gpus == 0:
+        return
+    cards = free_cards(cards_here(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if cards is not None:
+        os.environ |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(map(str, cards))}
 
 
 def _asked(config: Config, address: str) -> Mode:

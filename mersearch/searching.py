@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from mersearch.ablation import announcement
 from mersearch.audit import audit_lines
@@ -15,6 +16,7 @@ from mersearch.errors import TimeUp
 from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
+from mersearch.packed import packed
 from mersearch.placing import Place, growth_lines, placed, private_cores, slots_on
 from mersearch.report import write_ablation
 from mersearch.search import history
@@ -27,6 +29,7 @@ from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import local_cards, local_cores
 from mersearch.store import Progress, Recorder, RunState, RunWriter, progress
+from mersearch.store.mirror import mirroring
 
 Say = Callable[[Sequence[str]], None]
 """Prints lines."""
@@ -63,13 +66,21 @@ def search(
         writer.write_config(config.to_dict())
         now = standing(opened, writer)
         over, short = now.finished, ""
-        with recording(opened.run, writer) as recorder:
+        tell = partial(_tell, say)
+        with (
+            recording(opened.run, writer) as ledgered,
+            mirroring(opened.run, ledgered, config.run.mirror, tell) as recorder,
+        ):
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _run(opened, recorder, address, say, until, began)
+                short = _run(opened, recorder, writer, address, say, until, began)
         require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - began))
         say([short] if short else [])
+
+
+def _tell(say: Say, line: str) -> None:
+    say([line])
 
 
 def standing(opened: Opened, writer: Recorder) -> Progress:
@@ -122,11 +133,17 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
 
 
 def _run(
-    opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None, began: float
+    opened: Opened,
+    recorder: Recorder,
+    writer: RunWriter,
+    address: str | None,
+    say: Say,
+    until: float | None,
+    began: float,
 ) -> str:
     """Search on Ray; what is to be said where the time budget ended it, else nothing."""
     with contextlib.suppress(TimeUp):
-        _on_ray(opened, writer, address, say, until, began)
+        _on_ray(opened, recorder, writer, address, say, until, began)
     now, path = standing(opened, writer), opened.run.path
     if until is None or now.finished:
         return ""
@@ -137,17 +154,26 @@ def _run(
 
 
 def _on_ray(
-    opened: Opened, writer: Recorder, address: str | None, say: Say, until: float | None, began: float
+    opened: Opened,
+    recorder: Recorder,
+    writer: RunWriter,
+    address: str | None,
+    say: Say,
+    until: float | None,
+    began: float,
 ) -> None:
     config, mode = opened.config, opened.study.mode
     address = resolve(address)
     cores = private_cores(config) if address == "local" else local_cores()
     say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
     with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
+        config, told = packed(config, opened.study, on)
+        if told:
+            writer.write_config(config.to_dict())
         slots, where = slots_on(config, on), placed(config, on)
         say([*announcement(config.ablation), *_opening_lines(opened, writer, where)])
         session = Session(
-            writer,
+            recorder,
             space=config.space,
             trials=config.search.trials,
             metric=config.search.metric,
@@ -163,7 +189,7 @@ def _on_ray(
             deadline=until,
         )
         with Watching(opened.run.name, config.search.metric, since=began) as watcher:
-            for remark in _remarks(opened):
+            for remark in [*_remarks(opened), *([told] if told else [])]:
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             retries = config.trial.retries

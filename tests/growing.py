@@ -99,7 +99,7 @@ class Growing:
         environment.pop("RAY_ADDRESS", None)
         done = subprocess.run(
             [sys.executable, "-c", "from ray.scripts.scripts import main; main()", *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=90,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=300,
         )  # fmt: skip
         assert not done.returncode, f"ray {' '.join(arguments)}:\n{done.stdout}{done.stderr}"
 

@@ -22,7 +22,7 @@ class Job:
 
     Attributes:
         faults: trial → what happens to it: `diverge`, `bug`, `bug once` (at chunk 1), `nan`, `die` (once, at
-            chunk 1), `die always`.
+            chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has been begun).
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
@@ -41,6 +41,10 @@ class Job:
             raise DataError("data can be read", received="/nowhere")
         self.note("open")
         return Faker(self)
+
+    def begun(self, trial: int, chunk: int) -> bool:
+        """Whether a worker has begun a chunk, by the log."""
+        return self.log is not None and f" {trial} {chunk} 0\n" in self.log.read_text()
 
     def note(self, what: str) -> None:
         if self.log is not None:
@@ -61,6 +65,8 @@ class Faker:
         fault = self.job.faults.get(trial)
         self.job.note(f"{trial} {chunk} {attempt}")
         time.sleep(self.job.seconds)
+        while fault == "meet" and chunk == 0 and not self.job.begun(trial, 4):
+            time.sleep(0.05)  # another worker is waited for
         if fault == "diverge":
             raise TrialFailure("losses stay finite", received="NaN in stage main")
         if fault == "bug" or (fault == "bug once" and chunk == 1 and attempt == 0):

@@ -49,10 +49,14 @@ def resume(
     root: Root = RUNS,
     address: Address = None,
 ) -> None:
-    """Go on with a search; search.trials=N or another budget extends it."""
+    """Go on with a search, from its mirror too (s3://…); search.trials=N or another budget extends it."""
     from mersearch.opening import extend
     from mersearch.store import RunDirectory
+    from mersearch.store.mirror import download
 
+    if "://" in run:
+        print(f"Fetching {run}…", flush=True)
+        run = str(download(run, root))
     search(extend(RunDirectory.find(run, root), overrides or ()), address)
 
 

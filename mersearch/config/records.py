@@ -30,6 +30,8 @@ class Run:
     seed: int = field(default=0, metadata={"ge": 0})
     ledger: str | None = None
     """Folder of the ledgers; null = `ledger` under `root`."""
+    mirror: str | None = None
+    """Address below which every finished chunk is put too, as `s3://bucket/runs`; null = nowhere."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):

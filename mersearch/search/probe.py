@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from mersearch.config.records import Config
 from mersearch.errors import ClusterError
@@ -52,3 +53,18 @@ def workers_mode(config: Config, slots: Slots, patience: float = PATIENCE) -> Mo
         for answer in answers:
             ray.cancel(answer, force=True)
     return mode
+
+
+T = TypeVar("T")
+
+
+def asked(question: Callable[..., T], *arguments: Any, cpus: float, gpus: float) -> T | None:
+    """What a worker of a connected Ray answers; None where it cannot."""
+    import ray
+
+    ask = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0, max_calls=1)(question)
+    try:
+        answer: T = ray.get(ask.remote(*arguments), timeout=PATIENCE)
+    except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+        return None
+    return answer

@@ -15,6 +15,9 @@ LOSSES = 3
 MACHINE = "its machine is gone"
 SIGNS = ("node has died", "node was terminated", "node was preempted")
 """What Ray says of an actor whose machine is gone."""
+SILENT = "it is out of reach"
+DOUBT = "is temporarily unavailable"
+"""What Ray says of an actor that does not answer, before it knows whether machine or process is gone."""
 
 
 class SessionScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -38,13 +41,14 @@ class SessionScheduler(FIFOScheduler):  # type: ignore[misc]
         """A worker is gone; Tune starts another one, which computes the chunk again.
 
         Without limit where its machine was lost or will be taken back, else up to `LOSSES` times in a row: then the
-        piece is over, and the new worker has nothing to do.
+        piece is over, and the new worker has nothing to do. What nobody knows the reason of counts neither way.
         """
         config, why = trial.config, _cause(trial)
         if why == LEAVING:
             self._bridge.moved(config["trial"])
             return
-        config["crashes"] = 0 if why == MACHINE else config["crashes"] + 1
+        if why != SILENT:
+            config["crashes"] = 0 if why == MACHINE else config["crashes"] + 1
         if config["crashes"] <= LOSSES:
             config["attempt"] = self._bridge.lost(config["trial"], config["chunk"], why)
         else:
@@ -63,5 +67,7 @@ def _cause(trial: Any) -> str:
         return LEAVING
     if any(sign in text for sign in SIGNS):
         return MACHINE
+    if DOUBT in text:
+        return SILENT
     killed = any(line.startswith("The actor died unexpectedly") for line in lines)
     return "killed, out of memory or crashed" if killed else lines[-1][:300]

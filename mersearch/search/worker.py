@@ -196,6 +196,10 @@ class FoldWorker:
         algorithm: Algorithm = cls(settings, self.data.shapes)
         return algorithm
 
+    def fold(self, subject: str) -> Fold:
+        """The fold that holds a subject out."""
+        return self._folds[subject]
+
     def start(self, parameters: Parameters) -> None:
         """Turn to a configuration."""
         self._algorithm = self.algorithm(parameters)

@@ -124,11 +124,11 @@ def _row(trial: Trial, metric: str) -> TrialProgress:
 
 
 def _expected_folds(rows: tuple[TrialProgress, ...], coming: int, folds: int, slots: int) -> float:
-    """Folds that the busiest slot still has to compute.
+    """Folds that a slot still has to compute: they spread over all slots, also those of a single trial.
 
     Running trials are taken to complete; a trial not started costs the mean number of folds of an ended one.
     """
     running = [folds - row.folds for row in rows if row.state == "running"]
     ended = [row.folds for row in rows if row.state != "running"]
     total = sum(running) + coming * (sum(ended) / len(ended) if ended else folds)
-    return total / max(1, min(slots, len(running) + coming))
+    return total / max(1.0, min(float(slots), total))

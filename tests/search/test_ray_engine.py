@@ -88,18 +88,24 @@ def test_two_workers_finish_every_trial_whatever_befalls_single_ones(ray: Cluste
     assert events == [f"trial-{number:05d}" for number in states if states[number] != "failed"]
 
 
-def test_one_trial_alone_is_trained_by_both_workers_and_a_chunk_that_raised_is_tried_again(
-    ray: Cluster, tmp_path: Path
-) -> None:
+def test_the_chunks_of_one_trial_alone_are_trained_by_both_workers(ray: Cluster, tmp_path: Path) -> None:
     plan = a_plan(subjects=8)
     plain, run, log = a_run(tmp_path / "plain", plan), a_run(tmp_path / "ray", plan), tmp_path / "log"
     execute(plain, trials=1, policy=NoStopping())
-    job = Job(plan, {0: "bug once"}, seconds=0.2, log=log)
-    notes = search(run, job, ray, trials=1, policy=NoStopping(), retries=1)
+    search(run, Job(plan, {0: "meet"}, log=log), ray, trials=1, policy=NoStopping())
     assert facts(run.read()) == facts(plain.read())
     chunks = [line.split() for line in log.read_text().splitlines() if "open" not in line]
     assert len({worker for worker, *_ in chunks}) == 2
-    assert sorted(int(chunk) for _, _, chunk, _ in chunks) == sorted([*range(8), 1])
+    assert sorted(int(chunk) for _, _, chunk, _ in chunks) == list(range(8))
+
+
+def test_a_chunk_whose_code_raised_is_tried_again_with_its_traceback_kept(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "ray")
+    notes = search(run, Job(run.plan, {0: "bug once"}), ray, ONE, trials=1, policy=NoStopping(), retries=1)
+    assert run.read().trials[0].state == "complete"
+    assert [fold.attempt for fold in run.read().folds(0)] == [0, 1, 0, 0, 0, 0]
     assert notes.notices == ["trial 0: KeyError: 'no such layer'; tried again (1 of 1)"]
     assert "in train" in (run.path / "failures" / "00000.txt").read_text()
 

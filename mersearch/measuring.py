@@ -1,0 +1,47 @@
+"""What one trial needs of a card: a few optimiser steps of every stage of the first chunk, on a card alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mersearch import numerics
+from mersearch.search.packing import Memory
+from mersearch.search.worker import Study
+from mersearch.training import train_chunk
+from mersearch.training.measure import Shortened
+
+STEPS = 3
+"""Optimiser steps per stage: the first ones take what the later ones use again."""
+
+
+def chunk_memory(study: Study) -> Memory:
+    """Memory that training the first chunk takes, at the configuration's own settings; in a process of its own.
+
+    Counted are the data set, the most that training held at once, and what the process itself takes of the card; what
+    others have on it is taken for the process's own.
+
+    Raises:
+        ConfigError, DataError: as `Study.open`.
+        TrialFailure: the configuration cannot be trained.
+    """
+    worker = study.open()
+    algorithm = worker.algorithm({})
+    folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
+    for stage in algorithm.stages():
+        if not stage.steps:
+            continue
+        short: Any = Shortened(algorithm, stage, min(STEPS, stage.steps))
+        train_chunk(
+            short,
+            worker.data,
+            folds,
+            seed=study.config.run.seed,
+            backend=study.config.folds.backend,
+            dtype=numerics.dtype(study.mode),
+        )
+    torch.cuda.synchronize()
+    free, total = torch.cuda.mem_get_info()
+    beside = total - free - torch.cuda.memory_reserved()
+    return Memory(torch.cuda.max_memory_reserved() + max(0, beside), total)

@@ -1,0 +1,187 @@
+"""A run beside itself in an object storage: one object per finished chunk, so that a lost machine costs no more.
+
+A live run is in a folder of a file system; here is what it takes to have that folder again elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from mersearch.errors import RunError
+from mersearch.store.bucket import Bucket
+from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
+from mersearch.store.files import failure
+from mersearch.store.memory import Recorder
+from mersearch.store.records import FoldRecord, Record, encode
+from mersearch.store.state import RunState
+from mersearch.store.writer import FOLDS, MAPS, TRIALS, VERDICTS, maps_path
+
+CHUNKS: Final = "folds"
+"""Folder of the mirror with an object per chunk."""
+PATIENCE: Final = 120.0
+"""Seconds that the end of a search waits for the storage."""
+Notice = Callable[[str], None]
+
+
+@contextmanager
+def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: Notice) -> Iterator[Recorder]:
+    """A recorder that puts what it records into the folder `<address>/<name of the run>` too; else `writer` itself.
+
+    What an earlier driver has not brought there is brought first. A storage that does not answer never stops a
+    search: it is told once, and what is missing is brought by the next command on the run.
+
+    Raises:
+        RunError: no such kind of address.
+    """
+    if address is None:
+        yield writer
+        return
+    uploads = _Uploads(Bucket(f"{address.rstrip('/')}/{run.name}"), notice)
+    try:
+        mirrored = _Mirrored(run, writer, uploads)
+        mirrored.catch_up()
+        yield mirrored
+    finally:
+        uploads.close()
+
+
+class _Uploads:
+    """Brings objects to the storage in a thread of its own, in order."""
+
+    def __init__(self, bucket: Bucket, notice: Notice) -> None:
+        self.bucket, self._notice, self._failed = bucket, notice, False
+        self._waiting: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._work, name="mersearch-mirror", daemon=True)
+        self._thread.start()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Bring an object to the storage soon."""
+        self._waiting.put((name, data))
+
+    def missing(self, error: OSError) -> None:
+        """Tell, once, that the storage does not take what it is given."""
+        if not self._failed:
+            self._failed = True
+            reason = str(error).splitlines()[0][:200]
+            self._notice(f"the mirror {self.bucket.address} is behind: {reason}; the run itself goes on")
+
+    def close(self) -> None:
+        """Wait for what is on its way, but not for ever."""
+        self._waiting.put(None)
+        self._thread.join(PATIENCE)
+
+    def _work(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            try:
+                self.bucket.put(*job)
+            except OSError as error:
+                self.missing(error)
+
+
+class _Mirrored:
+    """Hands records on, and brings them to the mirror."""
+
+    def __init__(self, run: RunDirectory, writer: Recorder, uploads: _Uploads) -> None:
+        self._run, self._writer, self._uploads = run, writer, uploads
+
+    @property
+    def path(self) -> Path | None:
+        """The run directory."""
+        return self._writer.path
+
+    @property
+    def state(self) -> RunState:
+        """Everything recorded so far."""
+        return self._writer.state
+
+    def append(self, *records: Record) -> None:
+        """Append, then bring it to the mirror."""
+        self._writer.append(*records)
+        folds = [record for record in records if isinstance(record, FoldRecord)]
+        if folds:
+            self._put_chunk(folds[0].trial, folds[0].chunk)
+        elif records:
+            self._put_file(VERDICTS if hasattr(records[0], "keep") else TRIALS)
+
+    def drop_maps(self, trial: int) -> None:
+        """As the writer; the mirror keeps them, and nobody reads them there."""
+        self._writer.drop_maps(trial)
+
+    def catch_up(self) -> None:
+        """Bring everything to the mirror that is not there yet."""
+        try:
+            there = set(self._uploads.bucket.names())
+        except OSError as error:
+            self._uploads.missing(error)
+            return
+        for name in (CONFIG, PROVENANCE, TRIALS, VERDICTS):
+            self._put_file(name)
+        for trial in self.state.trials.values():
+            for chunk in {fold.chunk for fold in trial.folds.values()}:
+                if _object(trial.number, chunk) not in there:
+                    self._put_chunk(trial.number, chunk)
+
+    def _put_chunk(self, trial: int, chunk: int) -> None:
+        """Maps first: where the chunk is, they are."""
+        folds = [fold for fold in self.state.trials[trial].folds.values() if fold.chunk == chunk]
+        for fold in folds:
+            file = maps_path(self._run.path, self.state, trial, fold.subject)
+            self._put_file(str(file.relative_to(self._run.path)))
+        self._uploads.put(_object(trial, chunk), b"".join(encode(fold) for fold in folds))
+
+    def _put_file(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._uploads.put(name, (self._run.path / name).read_bytes())
+
+
+def _object(trial: int, chunk: int) -> str:
+    return f"{CHUNKS}/{trial:05d}-{chunk:05d}.jsonl"
+
+
+def download(address: str, root: Path) -> Path:
+    """The folder below `root` of a run whose mirror is at `address`, as far as it was brought there.
+
+    Raises:
+        RunError: no run is there, the storage does not answer, or a run of that name is here already.
+        Interrupted: the disk is full.
+    """
+    bucket = Bucket(address)
+    path = root / bucket.address.rpartition("/")[2]
+    if is_run(path):
+        raise RunError(
+            "a mirror is for a machine that does not have the run",
+            received=f"{path} is there already",
+            fix=f"go on with it: mersearch resume {path}; or move it away",
+        )
+    new = path.with_name(f".{path.name}.download")
+    try:
+        names = bucket.names()
+        if PROVENANCE not in names or CONFIG not in names:
+            raise RunError(
+                "a run is mirrored at the address", received=f"{address}: none", fix="MIRROR/NAME-OF-THE-RUN"
+            )
+        shutil.rmtree(new, ignore_errors=True)
+        for name in names:
+            _fetch(bucket, name, new)
+        new.rename(path)
+    except OSError as error:
+        raise failure(error, path, path) from error
+    return path
+
+
+def _fetch(bucket: Bucket, name: str, folder: Path) -> None:
+    """One object as the file that it came from; chunks one behind the other in their log."""
+    parts = Path(name).parts
+    if parts[0] not in (CONFIG, PROVENANCE, TRIALS, VERDICTS, CHUNKS, MAPS) or ".." in parts:
+        return
+    file = folder / (FOLDS if parts[0] == CHUNKS else name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab") as target:
+        target.write(bucket.get(name))

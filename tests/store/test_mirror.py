@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mersearch.errors import RunError
+from mersearch.search.policy import NoStopping
+from mersearch.search.session import Session
+from mersearch.store import RunDirectory
+from mersearch.store.bucket import Bucket
+from mersearch.store.mirror import download, mirroring
+from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
+
+
+def mirrored(
+    run: RunDirectory, address: str, chunks: int | None = None, notes: list[str] | None = None
+) -> None:
+    """Search with a mirror; after `chunks` chunks the driver dies."""
+    notice: Callable[[str], None] = ([] if notes is None else notes).append
+    with run.writer() as writer, mirroring(run, writer, address, notice) as recorder:
+        session = Session(recorder, space=SPACE, trials=5, metric="uf1", policy=an_asha(), seed=7, startup=4)
+        slot, done = session.next_trial(), dict[int, int]()
+        while slot is not None:
+            if chunks is not None:
+                if not chunks:
+                    raise Killed
+                chunks -= 1
+            slot = advance(session, slot, done)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_a_run_that_lost_its_machine_goes_on_elsewhere_as_if_nothing_had_happened(
+    tmp_path: Path, chunk: int
+) -> None:
+    address = f"file://{tmp_path}/bucket"
+    plan = a_plan(subjects=6, chunk=chunk)
+    undisturbed, run = a_run(tmp_path / "whole", plan), a_run(tmp_path / "here" / "run", plan)
+    execute(undisturbed, trials=5)
+    with pytest.raises(Killed):
+        mirrored(run, address, chunks=5)
+    before = facts(run.read())
+    shutil.rmtree(tmp_path / "here")
+    found = RunDirectory.open(download(f"{address}/run", tmp_path / "there"))
+    assert facts(found.read()) == before
+    mirrored(found, address)
+    assert facts(found.read()) == facts(undisturbed.read())
+    assert found.read().duplicates == 0
+
+
+def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", a_plan(subjects=6, chunk=4))
+    mirrored(run, f"file://{tmp_path}/bucket")
+    chunks = {
+        f"folds/{number:05d}-{fold.chunk:05d}.jsonl"
+        for number, trial in run.read().trials.items()
+        for fold in trial.folds.values()
+    }
+    names = set(Bucket(f"file://{tmp_path}/bucket/run").names())
+    assert names == {"config.yaml", "provenance.json", "trials.jsonl", "verdicts.jsonl", *chunks}
+
+
+def test_what_was_finished_before_there_was_a_mirror_is_brought_there_too_once(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    execute(run, trials=5)
+    mirrored(run, f"file://{tmp_path}/bucket")
+    objects = tmp_path / "bucket" / "run" / "folds"
+    before = {file: file.stat().st_mtime_ns for file in objects.iterdir()}
+    mirrored(run, f"file://{tmp_path}/bucket")
+    assert {file: file.stat().st_mtime_ns for file in objects.iterdir()} == before
+    assert facts(
+        RunDirectory.open(download(f"file://{tmp_path}/bucket/run", tmp_path / "x")).read()
+    ) == facts(run.read())
+
+
+def test_a_storage_that_takes_nothing_is_told_once_and_stops_no_search(tmp_path: Path) -> None:
+    (tmp_path / "bucket").write_text("no folder")
+    run, notes = a_run(tmp_path / "run"), list[str]()
+    mirrored(run, f"file://{tmp_path}/bucket", notes=notes)
+    assert not run.read().missing()
+    assert len(notes) == 1
+    assert "is behind" in notes[0]
+
+
+def test_a_run_that_is_here_is_not_replaced_by_its_mirror(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    mirrored(run, f"file://{tmp_path}/bucket")
+    with pytest.raises(RunError, match="is there already"):
+        download(f"file://{tmp_path}/bucket/run", tmp_path)
+
+
+def test_an_address_without_a_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"bucket/run: none"):
+        download(f"file://{tmp_path}/bucket/run", tmp_path)
+    with pytest.raises(RunError, match=r"s3://bucket/folder"):
+        download("nonsense://x", tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_maps_come_back_with_the_folds(tmp_path: Path) -> None:
+    run, address = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket"
+    with run.writer() as writer, mirroring(run, writer, address, print) as recorder:
+        session = Session(recorder, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7)
+        trial = session.next_trial()
+        assert trial is not None
+        fold = train(run.plan, 0, trial.parameters, run.plan.subjects[2])
+        maps = np.full((len(fold.clips), 14, 14), 7, np.uint8)
+        session.report(0, [dataclasses.replace(fold, maps=maps)])
+    found = download(f"{address}/run", tmp_path / "there")
+    assert np.array_equal(np.load(found / "maps" / "00000" / "002.npy"), maps)
+
+
+def test_an_address_with_a_secret_in_it_is_refused_without_showing_it() -> None:
+    with pytest.raises(RunError, match="holds no secret") as error:
+        Bucket("s3://key:hunter2@bucket/runs")
+    assert "hunter2" not in str(error.value)
