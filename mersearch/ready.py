@@ -119,10 +119,10 @@ def settled(config: Config, material: Material, mode: Mode, report: Report) -> C
 def require_backend(config: Config, device: str) -> None:
     """Raise ConfigError where the back-end of the folds cannot train on the device, or would leave cores idle."""
     folds, cores = config.folds, int(config.trial.cpus)
-    if folds.backend.endswith("-graph") and mode["device"] != "cuda":
+    if folds.backend.endswith("-graph") and device != "cuda":
         raise ConfigError(
             f"folds.backend={folds.backend} captures CUDA graphs",
-            received=f"trials on {mode['device']}",
+            received=f"trials on {device}",
             fix="folds.backend=loop, fused or processes",
         )
     if folds.backend != "processes":

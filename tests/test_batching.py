@@ -199,18 +199,18 @@ def test_processes_give_the_bits_of_the_loop_and_the_modes_say_so(measured: Open
 
 def test_what_a_back_end_cannot_do_is_refused_before_anything_is_trained() -> None:
     processes = config_of("trial.cpus=2", "folds.backend=processes", "folds.chunk=2")
-    require_backend(processes, mode_on(processes, "cpu"))
+    require_backend(processes, "cpu")
     with pytest.raises(ConfigError, match=r"trains on processors\n.*cuda"):
-        require_backend(processes, {**mode_on(processes, "cpu"), "device": "cuda"})
+        require_backend(processes, "cuda")
     idle = config_of("trial.cpus=2", "folds.backend=processes")
     with pytest.raises(ConfigError, match=r"one per core of the trial\n.*folds.chunk=1, trial.cpus=2"):
-        require_backend(idle, mode_on(idle, "cpu"))
+        require_backend(idle, "cpu")
 
 
 def test_graphs_are_refused_on_a_processor() -> None:
     graph = config_of("folds.backend=fused-graph", "folds.chunk=2")
     with pytest.raises(ConfigError, match=r"captures CUDA graphs\n.*trials on cpu"):
-        require_backend(graph, mode_on(graph, "cpu"))
+        require_backend(graph, "cpu")
 
 
 def test_a_cluster_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
