@@ -182,7 +182,6 @@ def _measured(trial: Trial, seed: int, mode: Mode, cores: int, candidate: Candid
         if needed > SHARE * available(trial.data.device):
             return dataclasses.replace(candidate, bytes=needed)
         with Pool(trial.data, cores) as pool:
-            timed(chunk, pool=pool, timed=1)
             return dataclasses.replace(candidate, seconds=timed(chunk, pool=pool) / len(chunk))
     one, two = (
         card_peak(trial.data.device, partial(timed, trial.folds[:folds], timed=1)) for folds in (1, 2)

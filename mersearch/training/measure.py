@@ -17,6 +17,8 @@ from mersearch.training.processes import Pool
 
 WARM, TIMED = 2, 4
 """Steps of a stage that are run first, and steps that are timed."""
+_TRIES = 6
+"""Measurements of a stage, each with twice the steps of the one before, until more steps take longer."""
 
 
 class Shortened:
@@ -49,7 +51,9 @@ def seconds_of(
 ) -> float:
     """Seconds that `folds` take at the algorithm's own number of steps, without prediction and preparation.
 
-    Of every stage a few steps are run, then `timed` more than that: the difference is what the steps cost.
+    Every stage is run once untimed, for what only a first run costs (memory, kernels, processes). Then a few steps are
+    timed, and `timed` more than that: the difference is what the steps cost. Where it is none, for other programs on
+    the machine, more steps are timed; where that does not help either, a step is counted with its share of the whole.
 
     Args:
         algorithm, data, folds, backend, seed, dtype, pool: as `train_chunk`.
@@ -65,12 +69,18 @@ def seconds_of(
             torch.cuda.synchronize(data.device)
         return clock() - start
 
-    total = 0.0
-    for stage in algorithm.stages():
-        if stage.steps:
+    def per_step(stage: Stage) -> float:
+        seconds(stage, WARM)
+        steps = timed
+        for _ in range(_TRIES):
             few = seconds(stage, WARM)
-            total += max(0.0, seconds(stage, WARM + timed) - few) / timed * stage.steps
-    return total
+            more = seconds(stage, WARM + steps)
+            if more > few:
+                return (more - few) / steps
+            whole, steps = more / (WARM + steps), 2 * steps
+        return whole
+
+    return sum(per_step(stage) * stage.steps for stage in algorithm.stages() if stage.steps)
 
 
 def steps_of(algorithm: Algorithm) -> int:
