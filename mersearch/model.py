@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 from mersearch.errors import RunError
 from mersearch.preparation import Report
 from mersearch.ready import Ready
+from mersearch.search.worker import Study
 from mersearch.store.files import new_folder, replace
 
 FORMAT = 1
@@ -35,7 +37,8 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
     from mersearch.training import train_all
 
     config = ready.study.config
-    worker = ready.study.open()
+    study = alone(ready.study)
+    worker = study.open()
     parameters, state = train_all(
         worker.algorithm({}),
         worker.data,
@@ -48,10 +51,18 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
         "mersearch": str(FORMAT),
         "config": json.dumps(config.to_dict()),
         "classes": json.dumps(worker.data.shapes.emotions),
-        "provenance": json.dumps(ready.provenance),
+        "provenance": json.dumps({**ready.provenance, "mode": study.mode}),
     }
     replace(file, save(tensors, metadata), None)
     return file
+
+
+def alone(study: Study) -> Study:
+    """`study` in one process, with a thread for every core of the trial: there are no folds for several processes."""
+    mode = {**study.mode, "threads": max(1, int(study.config.trial.cpus))}
+    if mode["backend"] == "processes":
+        mode["backend"] = "loop"
+    return dataclasses.replace(study, mode=mode)
 
 
 def require_writable(file: Path) -> None:

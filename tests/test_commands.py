@@ -185,6 +185,20 @@ def test_train_writes_weights_that_say_what_they_are(place: Path, monkeypatch: p
     assert compose_stored(metadata["config"]) == compose_stored((place / "runs/one/config.yaml").read_text())
 
 
+def test_train_takes_all_cores_of_the_trial_whatever_its_folds_were_trained_with(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    threads: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    several = ("trial.cpus=2", "folds.backend=processes", "folds.chunk=2")
+    assert mersearch(monkeypatch, "train", "one.yaml", "-o", "several.safetensors", *several) == 0
+    assert set(threads) == {2}
+    with safe_open(place / "several.safetensors", framework="np") as model:
+        mode = json.loads(model.metadata()["provenance"])["mode"]
+    assert (mode["backend"], mode["threads"]) == ("loop", 2)
+
+
 def test_a_run_whose_space_is_exhausted_is_finished_and_says_so(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
