@@ -21,6 +21,7 @@ from mersearch.training.batches import Split, shapes_of
 from mersearch.training.captured import owned
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import CHECK, Fitted, distinct, placed, require_names
+from mersearch.training.optimisers import rows
 from mersearch.training.record import Diagnostics, OnFailure, diverged
 from mersearch.training.stacked import CapturedTrainer, Folds, Trainer
 from mersearch.training.vector import Vector
@@ -131,7 +132,7 @@ def _run(
 
 def _require_finite(folds: Folds, stage: Stage) -> None:
     values = folds.vector.all_frozen().values()
-    finite = torch.stack([value.flatten(1).isfinite().all(1) for value in values]).all(0)
+    finite = torch.stack([rows(value).isfinite().all(1) for value in values]).all(0)
     for fold in finite.logical_not().nonzero().flatten().tolist():
         where = f"fold {folds.splits[fold].subject}, stage {stage.name}"
         what = f"values that are not after step {stage.steps - 1}, {where}"

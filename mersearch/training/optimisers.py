@@ -62,11 +62,16 @@ def clip_each(gradients: Sequence[Tensor], norm: float) -> None:
 
     A norm over all folds would let one fold's gradient shrink the steps of the others.
     """
-    parts = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
+    parts = [torch.linalg.vector_norm(rows(gradient), dim=1) for gradient in gradients]
     lengths = torch.linalg.vector_norm(torch.stack(parts), dim=0)
     scale = (norm / (lengths + _EPSILON)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
+
+
+def rows(value: Tensor) -> Tensor:
+    """[F, …] as [F, n]: n = 1 for a stacked scalar."""
+    return value.unsqueeze(1).flatten(1)
 
 
 def _factor(schedule: Schedule, t: int, warm: int, steps: int) -> float:
