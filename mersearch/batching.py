@@ -17,10 +17,11 @@ from mersearch.config.records import Config, Folds
 from mersearch.errors import MersearchError
 from mersearch.numerics import Mode, dtype
 from mersearch.preparation import Material
+from mersearch.search.slots import local_slots
 from mersearch.store.files import new_folder, replace
 from mersearch.timing import Trial, trial_of
 from mersearch.training.measure import seconds_of
-from mersearch.training.memory import available, card_peak, resident_peak
+from mersearch.training.memory import available, card_peak, held, release, resident_peak
 from mersearch.training.processes import Pool
 
 FILE: Final = "measured-folds.json"
@@ -37,7 +38,7 @@ class Candidate:
     Attributes:
         backend, chunk: values of `folds.backend` and `folds.chunk`.
         seconds: per fold; None where it was refused.
-        bytes: memory that it is expected to take, where it was refused for it.
+        bytes: memory that all trials side by side are expected to take with it, where it was refused for it.
     """
 
     backend: str
@@ -90,11 +91,18 @@ def choose(config: Config, material: Material, shapes: Shapes, mode: Mode) -> Ch
         shapes: of the preprocessed data.
         mode: numeric mode of this machine.
     """
+    try:
+        return _chosen(config, material, shapes, mode)
+    finally:
+        release()
+
+
+def _chosen(config: Config, material: Material, shapes: Shapes, mode: Mode) -> Choice:
     folds = len(material.micro.subjects)
     cores = max(1, int(config.trial.cpus))
     found = candidates(config, str(mode["device"]), folds)
     if len(found) == 1:
-        return Choice(found[0].backend, found[0].chunk, "one core per trial, so one fold after another")
+        return Choice(found[0].backend, found[0].chunk, _only_way(str(mode["device"]), cores, folds))
     trial = trial_of(config, material, shapes, mode)
     key = _key(config, trial, mode)
     file = Path(config.cache).expanduser() / FILE
@@ -107,7 +115,8 @@ def choose(config: Config, material: Material, shapes: Shapes, mode: Mode) -> Ch
             "the fastest when it was measured on this machine",
             tuple(Candidate(**each) for each in values["measured"]),
         )
-    choice = fastest(found, partial(_measured, trial, config.run.seed, mode, cores))
+    beside = _side_by_side(config, str(mode["device"]))
+    choice = fastest(found, partial(_measured, trial, config.run.seed, mode, cores, beside))
     new_folder(file.parent, None)
     text = json.dumps({**_read(file), key: choice.facts()}, indent=1)
     replace(file, text.encode() + b"\n", None)
@@ -143,6 +152,7 @@ def fastest(found: Sequence[Candidate], measure: Measure) -> Choice:
         measured.append(
             dataclasses.replace(candidate, bytes=too_large[0].bytes) if too_large else measure(candidate)
         )
+        release()
     fitting = [each for each in measured if each.seconds is not None]
     if not fitting:
         raise MersearchError(
@@ -158,6 +168,27 @@ def _larger(candidate: Candidate, refused: Candidate) -> bool:
     return candidate.backend == refused.backend and candidate.chunk > refused.chunk
 
 
+def _only_way(device: str, cores: int, folds: int) -> str:
+    """Why there is nothing to measure."""
+    if folds == 1:
+        return "there is one fold only"
+    if device == "cpu" and cores == 1:
+        return "one core per trial, so one fold after another"
+    return "trials may be stopped after their first fold, so one fold after another"
+
+
+def _side_by_side(config: Config, device: str) -> int:
+    """Trials that share the memory: all of this machine; on a card those whose share of a card is `trial.gpus`.
+
+    With `trial.gpus=auto` a trial is taken to have its card alone: how many share one is measured after the choice.
+    """
+    trial, wanted = config.trial, config.search.concurrency
+    if device == "cpu":
+        return local_slots(trial.cpus, 0, wanted, cards=0).count
+    room = 1 if trial.gpus == "auto" or not 0 < trial.gpus < 1 else int(1 / trial.gpus + 1e-9)
+    return room if wanted == "auto" else max(1, min(room, wanted))
+
+
 def _first_look(config: Config, folds: int) -> int:
     """Folds after which a trial may be stopped for the first time; all where none is."""
     search = config.search
@@ -167,8 +198,10 @@ def _first_look(config: Config, folds: int) -> int:
     return max(1, min(folds, math.ceil(min(rungs) * folds))) if rungs else folds
 
 
-def _measured(trial: Trial, seed: int, mode: Mode, cores: int, candidate: Candidate) -> Candidate:
-    """`candidate` with its seconds per fold, or with the bytes for which there is no room."""
+def _measured(
+    trial: Trial, seed: int, mode: Mode, cores: int, beside: int, candidate: Candidate
+) -> Candidate:
+    """`candidate` with its seconds per fold, or with the bytes for which there is no room, for `beside` trials."""
     timed = partial(
         seconds_of, trial.algorithm, trial.data, seed=seed, dtype=dtype(mode), backend=candidate.backend
     )
@@ -178,7 +211,7 @@ def _measured(trial: Trial, seed: int, mode: Mode, cores: int, candidate: Candid
     if candidate.backend == "processes":
         with Pool(trial.data, 1) as pool:
             timed(chunk[:1], pool=pool, timed=1)
-            needed = cores * max(resident_peak(pid) for pid in pool.pids)
+            needed = beside * cores * max(resident_peak(pid) for pid in pool.pids)
         if needed > SHARE * available(trial.data.device):
             return dataclasses.replace(candidate, bytes=needed)
         with Pool(trial.data, cores) as pool:
@@ -186,7 +219,7 @@ def _measured(trial: Trial, seed: int, mode: Mode, cores: int, candidate: Candid
     one, two = (
         card_peak(trial.data.device, partial(timed, trial.folds[:folds], timed=1)) for folds in (1, 2)
     )
-    needed = one + (candidate.chunk - 1) * (two - one)
+    needed = beside * (one + (candidate.chunk - 1) * (two - one)) + (beside - 1) * held(trial.data.device)
     if needed > SHARE * available(trial.data.device):
         return dataclasses.replace(candidate, bytes=needed)
     return dataclasses.replace(candidate, seconds=timed(chunk) / len(chunk))
@@ -204,6 +237,7 @@ def _key(config: Config, trial: Trial, mode: Mode) -> str:
             "folds": len(trial.folds),
             "candidates": [str(each) for each in candidates(config, str(mode["device"]), len(trial.folds))],
             "cores": config.trial.cpus,
+            "beside": _side_by_side(config, str(mode["device"])),
             "mode": {
                 name: value for name, value in mode.items() if name not in ("backend", "chunk", "threads")
             },

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from mersearch import batching
 from mersearch.batching import FILE, Candidate, Choice, candidates, fastest
@@ -23,6 +24,7 @@ from mersearch.placing import place as place_of
 from mersearch.planning import Place, dry_run
 from mersearch.ready import require_backend
 from mersearch.timing import Trial
+from mersearch.training import DeviceData
 from tests.every import DEVICE_DATA, EVERY, FOLDS, LIFELIKE
 from tests.test_commands import QUICK, quiet
 
@@ -107,7 +109,7 @@ def test_processes_that_do_not_fit_are_refused_after_one_of_them_was_tried(
     monkeypatch.setattr(batching, "Pool", Started)
     monkeypatch.setattr(batching, "seconds_of", lambda *arguments, **options: 3.0)
     trial = Trial(EVERY["toy"](LIFELIKE.shapes), DEVICE_DATA, FOLDS)
-    measure = partial(batching._measured, trial, 1, mode_on(config_of(), "cpu"), 2)
+    measure = partial(batching._measured, trial, 1, mode_on(config_of(), "cpu"), 2, 1)
     several = Candidate("processes", 2)
     assert measure(several) == Candidate("processes", 2, seconds=1.5), "3 s for two folds"
     assert Started.asked == [1, 2]
@@ -116,6 +118,64 @@ def test_processes_that_do_not_fit_are_refused_after_one_of_them_was_tried(
     assert refused.seconds is None
     assert refused.bytes > 2 * 2**20
     assert Started.asked == [1, 2, 1]
+
+
+def test_memory_must_do_for_all_trials_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "Pool", Started)
+    monkeypatch.setattr(batching, "seconds_of", lambda *arguments, **options: 3.0)
+    monkeypatch.setattr(batching, "resident_peak", lambda pid: 100)
+    monkeypatch.setattr(batching, "available", lambda device: 1000)
+    trial = Trial(EVERY["toy"](LIFELIKE.shapes), DEVICE_DATA, FOLDS)
+    measure = partial(batching._measured, trial, 1, mode_on(config_of(), "cpu"), 2)
+    several = Candidate("processes", 2)
+    assert measure(4, several).seconds == 1.5, "4 trials of 2 processes: 800 of 1000"
+    assert measure(5, several) == Candidate("processes", 2, bytes=1000)
+    cards = DeviceData(DEVICE_DATA.micro, DEVICE_DATA.macro, DEVICE_DATA.shapes, torch.device("cuda"))
+    monkeypatch.setattr(batching, "card_peak", lambda device, work: 20 * len(work.args[-1]))
+    monkeypatch.setattr(batching, "held", lambda device: 100)
+    on_card = dataclasses.replace(trial, data=cards)
+    measure = partial(batching._measured, on_card, 1, mode_on(config_of(), "cpu"), 1)
+    fused = Candidate("fused", 10)
+    assert measure(3, fused).seconds is not None, (
+        "3 trials of 200, 2 data sets of 100 beside our own: 800 of 1000"
+    )
+    assert measure(4, fused) == Candidate("fused", 10, bytes=4 * 200 + 3 * 100)
+
+
+def test_trials_side_by_side_are_those_of_the_machine_and_on_a_card_those_that_share_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mersearch.search.slots.local_cores", lambda: 8)
+    count = batching._side_by_side
+    assert count(config_of("trial.cpus=2"), "cpu") == 8 // 2
+    assert count(config_of("trial.cpus=2", "search.concurrency=3"), "cpu") == 3
+    shares = {"auto": 1, "1": 1, "2": 1, "0.5": 2, "0.3": 3}
+    assert {each: count(config_of(f"trial.gpus={each}"), "cuda") for each in shares} == shares
+    assert count(config_of("trial.gpus=0.25", "search.concurrency=2"), "cuda") == 2
+
+
+def test_a_card_is_given_back_after_every_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(batching, "release", lambda: events.append("released"))
+
+    def measure(candidate: Candidate) -> Candidate:
+        events.append(candidate.backend)
+        return dataclasses.replace(candidate, seconds=1.0)
+
+    fastest([Candidate("loop", 1), Candidate("fused", 2)], measure)
+    assert events == ["loop", "released", "fused", "released"]
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "folds", "why"),
+    [
+        ("cpu", 1, 26, "one core per trial"),
+        ("cpu", 4, 1, "there is one fold only"),
+        ("cuda", 1, 26, "may be stopped after their first fold"),
+    ],
+)
+def test_why_there_is_one_way_only(device: str, cores: int, folds: int, why: str) -> None:
+    assert why in batching._only_way(device, cores, folds)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +274,7 @@ def test_graphs_are_refused_on_a_processor() -> None:
 
 
 def test_a_cluster_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mersearch.searching.resolve", lambda address: address)
+    monkeypatch.setattr("mersearch.placing.resolve", lambda address: address)
     with pytest.raises(ConfigError, match="measures on this machine, not on a cluster"):
         place_of(config_of(*TWO_CORES), "head:6379")
 

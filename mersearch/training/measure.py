@@ -51,9 +51,9 @@ def seconds_of(
 ) -> float:
     """Seconds that `folds` take at the algorithm's own number of steps, without prediction and preparation.
 
-    Every stage is run once untimed, for what only a first run costs (memory, kernels, processes). Then a few steps are
-    timed, and `timed` more than that: the difference is what the steps cost. Where it is none, for other programs on
-    the machine, more steps are timed; where that does not help either, a step is counted with its share of the whole.
+    Every stage is run once untimed, for what only a first run costs (memory, kernels, processes). Then a few steps
+    are timed, and `timed` more than that: the difference is what the steps cost. Where other programs make it vanish,
+    more steps are timed; where that does not help either, a step is counted with its share of the whole run.
 
     Args:
         algorithm, data, folds, backend, seed, dtype, pool: as `train_chunk`.

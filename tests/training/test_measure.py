@@ -36,9 +36,7 @@ class Ticking(Toy):
 
 
 def cost(algorithm: Ticking) -> float:
-    return seconds_of(
-        algorithm, DATA, FOLDS[:1], backend="loop", seed=1, clock=lambda: algorithm.time
-    )
+    return seconds_of(algorithm, DATA, FOLDS[:1], backend="loop", seed=1, clock=lambda: algorithm.time)
 
 
 def test_what_only_the_first_steps_of_a_process_cost_is_not_counted() -> None:
