@@ -22,7 +22,8 @@ class Job:
 
     Attributes:
         faults: trial → what happens to it: `diverge`, `bug`, `bug once` (at chunk 1), `nan`, `die` (once, at
-            chunk 1), `lose a process` (once, at chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has been begun).
+            chunk 1), `lose a process` (once, at chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has
+            been begun).
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
