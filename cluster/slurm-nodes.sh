@@ -31,7 +31,7 @@ nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 first=${nodes%%$'\n'*}
 address=$(getent ahostsv4 "$first" | awk '$1 !~ /^127/ { print $1; exit }')
 [ -n "$address" ] || address=$(hostname -I | awk '{ print $1 }') # this script runs on the first node
-slots=$((SLURM_JOB_NUM_NODES * ${SLURM_GPUS_ON_NODE:-1}))
+slots=$((SLURM_JOB_NUM_NODES * ${SLURM_GPUS_ON_NODE:-${SLURM_CPUS_PER_TASK:-1}}))
 temporary=/tmp/ms-$SLURM_JOB_ID
 requeue=no driver='' rays=()
 

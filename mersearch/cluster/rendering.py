@@ -82,6 +82,7 @@ def _values(kind: str, answered: Answers) -> dict[str, str]:
             "requests": f'{{cpu: "{answered["cpus"]}", memory: "{answered["memory"]}Gi"{cards}}}',
             "claim": f'{{claimName: "{answered["storage"]}"}}',
             "spot_label": f'{label}: "{value}"',
+            "spot_toleration": f"{{key: {label}, operator: Exists, effect: NoSchedule}}",
             "deadline": str(_seconds(answered["hours"] or str(_ENDLESS))),
         }
     else:
@@ -96,13 +97,12 @@ def _values(kind: str, answered: Answers) -> dict[str, str]:
 def _growing(kind: str, answered: Answers) -> dict[str, str]:
     """Values of the clusters that grow: the bounds, the image and the command of the search."""
     gpus, most = int(answered["gpus"]), int(answered["max-workers"])
-    each = gpus or (
-        machine(kind, answered["machine"], 0)[1].cpus if kind in CLOUDS else int(answered["cpus"])
-    )
+    cpus = machine(kind, answered["machine"], gpus)[1].cpus if kind in CLOUDS else int(answered["cpus"])
     words = [
         f"mersearch launch {answered['search']} --address auto",
         "run.root=/mnt/shared/runs preprocess.cache=/mnt/shared/cache",
-        f"trial.gpus={min(1, gpus)} search.concurrency={most * each}",
+        f"trial.gpus={min(1, gpus)} search.concurrency={most * (gpus or cpus)}",
+        f"cluster.max_workers={most} cluster.worker_cpus={cpus} cluster.worker_gpus={gpus}",
     ]
     if answered["hours"]:
         words.append(f"search.time_budget={_budget(_seconds(answered['hours']))}")

@@ -97,10 +97,23 @@ def _headers(text: str) -> tuple[list[Header], list[Finding]]:
 
 
 def _options(line: str) -> list[str]:
+    """Options with their values: `-N 2` and `--time 24:00:00` are as good as `-N2` and `--time=24:00:00`."""
     try:
-        return shlex.split(line.removeprefix("#SBATCH"), comments=True)
+        words = shlex.split(line.removeprefix("#SBATCH"), comments=True)
     except ValueError:  # an open quote
-        return line.split()[1:]
+        words = line.split()[1:]
+    options = list[str]()
+    for word in words:
+        last = options[-1] if options else ""
+        if word.startswith("-") or not last:
+            options.append(word)
+        elif last.startswith("--") and "=" not in last:
+            options[-1] = f"{last}={word}"
+        elif len(last) == len("-N"):
+            options[-1] = last + word
+        else:
+            options.append(word)
+    return options
 
 
 def _header(line: int, option: str) -> Header:

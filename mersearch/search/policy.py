@@ -80,6 +80,7 @@ def replay(state: RunState, policy: Policy, metric: str, verdict: Verdict) -> Ve
     return dataclasses.replace(again, configuration=trial.configuration)
 
 
+@dataclass(frozen=True)
 class NoStopping:
     """Every trial runs all folds."""
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from mersearch.cluster import sbatch
 from mersearch.cluster.checking import examine
 from mersearch.cluster.document import Finding
 from mersearch.cluster.kinds import FILES, shipped
@@ -211,3 +212,10 @@ def test_a_typical_mistake_is_found_in_its_line(mistake: Mistake) -> None:
     assert found[0].fix
     if mistake.at != "# Made by":
         assert (mistake.at or mistake.bad) in bad.splitlines()[found[0].line - 1]
+
+
+@pytest.mark.parametrize("option", ["-N 2", "-N2", "--nodes 2", "--nodes=2"])
+def test_an_option_of_sbatch_may_stand_before_its_value(option: str) -> None:
+    text = shipped("slurm-nodes").replace("--nodes=4", option)
+    assert option in text
+    assert [finding for finding in sbatch.findings(text) if not finding.note] == []
