@@ -73,6 +73,10 @@ class Interrupted(MersearchError):
     exit_code = 3
 
 
+class ProcessDied(Interrupted):
+    """A process that trains folds died, which says nothing of the configuration: killed, or out of memory."""
+
+
 class Stopped(Interrupted):
     """Stopped because the user wanted it (Ctrl-C, SIGTERM): no error, and told as what it is."""
 

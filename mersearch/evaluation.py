@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mersearch.by_database import score_lines, scores_by_database
-from mersearch.errors import MersearchError, NothingRan, TrialFailure
+from mersearch.errors import Interrupted, MersearchError, NothingRan, ProcessDied, TrialFailure
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES, class_f1
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mersearch.opening import Opened
     from mersearch.search.bridge import Watcher
     from mersearch.search.session import Session
+    from mersearch.search.worker import Report, Worker
     from mersearch.store import Recorder, Trial
 
 WORTH = 60.0
@@ -59,7 +60,7 @@ def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Tr
         NothingRan: the configuration cannot be trained.
         RunError: another process works on the run.
         ClusterError: Ray cannot be reached or started.
-        Interrupted: the disk is full, or a signal arrived.
+        Interrupted: the disk is full, a signal arrived, or a process that trained folds died.
     """
     from mersearch.ledger import recording
     from mersearch.opening import record_turn
@@ -72,14 +73,14 @@ def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Tr
         recording(opened.run, writer) as ledgered,
         mirroring(opened.run, ledgered, opened.config.run.mirror, watcher.notice) as recorder,
     ):
-        session = _session(opened, recorder)
+        session, begun = _session(opened, recorder), bool(writer.state.trials)
         proposal = session.next_trial()
         if proposal is not None:
             record_turn(opened, session.progress().folds_done)
             if address == "local":
-                _train(opened, session, proposal.trial, watcher)
+                begun = not _train(opened, session, proposal.trial, watcher, begun=begun) and begun
             if writer.state.in_state("running"):
-                _spread(opened, _session(opened, recorder), address, watcher)
+                _spread(opened, _session(opened, recorder), address, watcher, begun=begun)
         best = session.best()
         if best is None:
             raise NothingRan(
@@ -107,32 +108,63 @@ def _session(opened: Opened, recorder: Recorder) -> Session:
     )
 
 
-def _train(opened: Opened, session: Session, number: int, watcher: Watcher) -> None:
-    """Train chunk after chunk in this process, until others are worth starting."""
-    from mersearch.search.bridge import FAILURES
-    from mersearch.store.files import new_folder, replace
+def _train(opened: Opened, session: Session, number: int, watcher: Watcher, *, begun: bool) -> bool:
+    """Train chunk after chunk in this process, until others are worth starting; whether a chunk was finished.
 
-    worker = opened.study.open()
+    Args:
+        opened, session, number, watcher: the run, its session, the trial, and who is told.
+        begun: whether another driver may have been training the first of these chunks.
+    """
+    from mersearch.search.worker import free_card
+
+    worker, retries = opened.study.open(), opened.config.trial.retries
     worker.start({})
     plan, trial = session.plan, session.state.trials[number]
+    attempt, raised, finished = int(begun), 0, False
     while trial.state == "running" and not _worth_spreading(opened, session):
         start = trial.done - trial.done % plan.chunk
         while all(subject in trial.folds for subject in plan.next_chunk(start)):
             start += plan.chunk
-        try:
-            folds = worker.train(number, plan.next_chunk(start), start // plan.chunk, attempt=0)
-        except TrialFailure as failure:
-            session.fail(number, failure.line)
-            return
-        except MersearchError:
-            raise
-        except Exception as error:
-            session.fail(number, " ".join(f"{type(error).__name__}: {error}".split()))
-            folder = new_folder(opened.run.path / FAILURES, opened.run.path)
-            replace(folder / f"{number:05d}.txt", traceback.format_exc().encode(), opened.run.path)
-            return
-        session.report(number, folds)
-        watcher.update(session.progress())
+        report = _chunk(opened, worker, number, start, attempt)
+        if report.exhausted:
+            free_card()
+        if not report.failure:
+            session.report(number, report.folds)
+            watcher.update(session.progress())
+            attempt, raised, finished = 0, 0, True
+        elif report.traceback and not report.exhausted and raised < retries:
+            attempt, raised = attempt + 1, raised + 1
+            watcher.notice(f"trial {number}: {report.failure}; tried again ({raised} of {retries})")
+        else:
+            session.fail(number, report.failure)
+    return finished
+
+
+def _chunk(opened: Opened, worker: Worker, number: int, start: int, attempt: int) -> Report:
+    """What came of the chunk that begins with fold `start`; the traceback of an exception is kept in the run.
+
+    Raises:
+        Interrupted: a process that trained folds of it died.
+        MersearchError: the worker's own error.
+    """
+    from mersearch.search.bridge import FAILURES
+    from mersearch.search.worker import Report, out_of_memory
+    from mersearch.store.files import new_folder, replace
+
+    plan, run = opened.run.plan, opened.run.path
+    try:
+        return Report(tuple(worker.train(number, plan.next_chunk(start), start // plan.chunk, attempt)))
+    except TrialFailure as failure:
+        return Report(failure=failure.line)
+    except ProcessDied as death:
+        fix = f"{death.fix}; go on with: mersearch resume {run}"
+        raise Interrupted(death.rule, received=death.received, fix=fix) from None
+    except MersearchError:
+        raise
+    except Exception as error:
+        text, line = traceback.format_exc(), " ".join(f"{type(error).__name__}: {error}".split())
+        replace(new_folder(run / FAILURES, run) / f"{number:05d}.txt", text.encode(), run)
+        return Report(failure=line, traceback=text, exhausted=out_of_memory(error))
 
 
 def _worth_spreading(opened: Opened, session: Session) -> bool:
@@ -145,7 +177,7 @@ def _worth_spreading(opened: Opened, session: Session) -> bool:
     return local_slots(trial.cpus, trial.gpus, opened.config.search.concurrency).count > 1
 
 
-def _spread(opened: Opened, session: Session, address: str, watcher: Watcher) -> None:
+def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *, begun: bool) -> None:
     """Train what is left on every worker that there is room for."""
     from mersearch.placing import private_cores, slots_on
     from mersearch.search.engine import run_search
@@ -166,6 +198,7 @@ def _spread(opened: Opened, session: Session, address: str, watcher: Watcher) ->
             metric=config.search.metric,
             watcher=watcher,
             retries=config.trial.retries,
+            begun=begun,
         )
 
 

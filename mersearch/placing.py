@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError
@@ -16,6 +18,7 @@ from mersearch.search.packing import cards_here, free_cards
 from mersearch.search.probe import device_of, workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.slots import Node, Slots, cluster_slots, local_cores, local_slots
+from mersearch.store import RunDirectory, is_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,11 @@ def placed(config: Config, on: Cluster) -> Place:
 def slots_on(config: Config, on: Cluster) -> Slots:
     """The slots of a search on a connected Ray: of a cluster that grows, those it may have in the end.
 
+    With `trial.gpus=auto`, a run that exists goes on on the device that it was last trained on, whatever machines of
+    a cluster are up now.
+
     Raises:
-        ClusterError: there is no room for a trial.
+        ClusterError: as `cluster_slots`.
     """
     trial, concurrency, growth = config.trial, config.search.concurrency, config.cluster
     if on.private:
@@ -81,7 +87,18 @@ def slots_on(config: Config, on: Cluster) -> Slots:
     worker = Node(growth.worker_cpus, growth.worker_gpus)
     more = max(0, (growth.max_workers or 0) - len(on.workers))
     nodes = (*((on.head,) if on.head else ()), *on.workers)
-    return cluster_slots(trial.cpus, trial.gpus, concurrency, nodes=nodes, coming=(worker,) * more)
+    gpus = _known_gpus(config) if trial.gpus == "auto" else trial.gpus
+    return cluster_slots(trial.cpus, gpus, concurrency, nodes=nodes, coming=(worker,) * more)
+
+
+def _known_gpus(config: Config) -> float | Literal["auto"]:
+    """Cards of a trial of the run, by the numeric mode that it was last worked on in; auto where it is a new one."""
+    path = Path(config.run.root).expanduser() / config.run.name
+    if not is_run(path):
+        return "auto"
+    provenance = RunDirectory.open(path).provenance
+    last = [provenance, *provenance.get("turns", [])][-1]
+    return 1.0 if last["mode"]["device"] == "cuda" else 0.0
 
 
 def private_cores(config: Config) -> int:

@@ -123,8 +123,7 @@ def _done(now: Progress) -> list[tuple[str, str]]:
 
 def _most(now: Progress) -> int:
     """Folds that are left if no trial is stopped early."""
-    begun = sum(now.folds - trial.folds for trial in now.trials if trial.state == "running")
-    return begun + now.coming * now.folds
+    return now.open_folds + now.coming * now.folds
 
 
 def _stopping(search: Search) -> str:

@@ -224,9 +224,7 @@ def _most(opened: Opened, writer: Recorder, where: Place) -> list[str]:
     if not where.cluster or not where.gpus:
         return lines
     now, limit = standing(opened, writer), opened.config.search.gpu_hours
-    folds = (
-        sum(now.folds - row.folds for row in now.trials if row.state == "running") + now.coming * now.folds
-    )
+    folds = now.open_folds + now.coming * now.folds
     text = f"at most {folds} folds, each on {where.gpus:g} card(s)"
     if now.seconds_per_fold:
         text += f": {folds * now.seconds_per_fold * where.gpus / HOUR:.3g} GPU-hours at the mean so far"

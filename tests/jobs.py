@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mersearch.errors import DataError, TrialFailure
+from mersearch.errors import DataError, ProcessDied, TrialFailure
 from mersearch.store import FoldPlan, FoldRecord, Parameters, Progress
 from tests.runs import train
 
@@ -22,7 +22,8 @@ class Job:
 
     Attributes:
         faults: trial → what happens to it: `diverge`, `bug`, `bug once` (at chunk 1), `nan`, `die` (once, at
-            chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has been begun).
+            chunk 1), `lose a process` (once, at chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has
+            been begun).
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
@@ -71,6 +72,10 @@ class Faker:
             raise TrialFailure("losses stay finite", received="NaN in stage main")
         if fault == "bug" or (fault == "bug once" and chunk == 1 and attempt == 0):
             raise KeyError("no such layer")
+        if fault == "lose a process" and chunk == 1 and attempt == 0:
+            raise ProcessDied(
+                "processes must live", received="process 7 ended by signal SIGKILL", fix="fewer"
+            )
         if fault == "die always" or (fault == "die" and chunk == 1 and attempt == 0):
             os.kill(os.getpid(), signal.SIGKILL)
         folds = [train(self.job.plan, trial, self.parameters, subject, attempt) for subject in subjects]

@@ -85,6 +85,7 @@ def test_an_evaluation_that_takes_long_spreads_over_workers_with_the_same_predic
         fold.logits.tobytes() for fold in alone.folds(0)
     ]
     assert shared.duplicates == 0
+    assert {fold.attempt for fold in shared.folds(0)} == {0}, "every chunk was computed once"
 
 
 def test_evaluate_again_trains_nothing(

@@ -18,6 +18,7 @@ from mersearch.search.packing import GIB, Card, Memory
 from mersearch.search.ray_cluster import Cluster
 from mersearch.search.slots import Node
 from mersearch.search.worker import Study
+from mersearch.store import RunDirectory
 from tests.runs import a_plan
 from tests.tiny import Tiny
 
@@ -43,6 +44,22 @@ def test_as_many_trials_share_a_card_as_it_and_the_cores_beside_it_have_room_for
     assert config.trial.gpus == 0.25, "7 would fit, of 32 cores for 4 cards there are 4 times 2 for each"
     assert told == "a trial needs 2 GiB of 24 of a card: 4 at a time on each (trial.gpus=0.25)"
     assert placing.slots_on(config, EIGHT_CARDS).count == 32
+
+
+@pytest.mark.parametrize(("last", "gpus"), [("cuda", 1.0), ("cpu", 0.0)])
+def test_a_run_goes_on_on_the_device_it_was_trained_on_whatever_is_up_of_a_cluster(
+    tmp_path: Path, last: str, gpus: float
+) -> None:
+    more = (f"run.root={tmp_path}", "run.name=run", "search.concurrency=3", "cluster.max_workers=2")
+    config = a_study(*more).config
+    empty = Cluster("192.0.2.1:6379", tmp_path, False, cpus=4, gpus=0, head=Node(4, 0))
+    with pytest.raises(ClusterError, match="needs to know"):
+        placing.slots_on(config, empty)
+    provenance = {"mode": {"device": "cpu"}, "turns": [{"after_folds": 1, "mode": {"device": last}}]}
+    RunDirectory.create(tmp_path / "run", config=config.to_dict(), provenance=provenance, plan=a_plan())
+    assert placing.slots_on(config, empty).gpus == gpus
+    busy = dataclasses.replace(empty, gpus=1, workers=(Node(4, 1),))
+    assert placing.slots_on(config, busy).gpus == gpus
 
 
 @pytest.mark.usefixtures("two_gib")

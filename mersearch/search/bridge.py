@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,7 @@ class Bridge:
         lost: name of the part of Ray that has ended, empty while none has.
         retries: how often a chunk is computed again after an exception of the algorithm.
         gpus: cards that a trial occupies, as long as they suffice.
+        begun: as for `Pieces`.
     """
 
     def __init__(
@@ -68,10 +70,12 @@ class Bridge:
         *,
         retries: int = 0,
         gpus: float = 0.0,
+        begun: bool = True,
     ) -> None:
         self._session, self._run, self._events = session, run, events
         self._watcher, self._interrupted, self._lost = watcher, interrupted, lost
-        self._pieces, self._retries = Pieces(session), retries
+        self._pieces, self._retries = Pieces(session, begun=begun), retries
+        self._raised = Counter[tuple[int, int]]()
         self._gpus, self._rooms = gpus, dict[int, float]()
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
@@ -92,13 +96,19 @@ class Bridge:
         """Whether there may be another piece later although there is none now."""
         return self._pieces.open or self._session.waits
 
-    def report(self, trial: int, chunk: int, report: Report) -> bool:
-        """Store what a worker sent; whether its slot goes on with the following chunk."""
+    def report(self, trial: int, chunk: int, report: Report, room: float | None = None) -> bool:
+        """Store what a worker sent; whether its slot goes on with the following chunk.
+
+        Args:
+            trial, chunk: what it was to train.
+            report: what came of it.
+            room: cards that its piece occupied, where the usual share was too small for the trial.
+        """
         with self._leaving():
             if report.unusable is not None:
                 raise report.unusable
             if report.failure:
-                self._failed(trial, chunk, report)
+                self._failed(trial, chunk, report, room)
                 return False
             self._remark(report)
             self._session.report(trial, report.folds)
@@ -107,29 +117,36 @@ class Bridge:
             self._changed(trial)
             return keep
 
-    def _failed(self, trial: int, chunk: int, report: Report) -> None:
+    def _failed(self, trial: int, chunk: int, report: Report, room: float | None) -> None:
         """The algorithm raised: once more where that may help, else the trial has failed.
 
         What a configuration itself is to blame for, as numbers that are not finite, would only happen again.
         """
         self._pieces.release(trial, chunk)
         if report.exhausted:
-            self._exhausted(trial, chunk, report)
+            self._exhausted(trial, chunk, report, self._gpus if room is None else room)
             return
-        if report.traceback and self._pieces.attempt(trial, chunk) < self._retries:
+        if report.traceback and self._raised[trial, chunk] < self._retries:
             if self._session.state.trials[trial].state == "running":
-                time = self._pieces.again(trial, chunk)
+                self._raised[trial, chunk] += 1
+                self._pieces.again(trial, chunk)
                 self._keep(trial, report.traceback)
+                turn = self._raised[trial, chunk]
                 self._watcher.notice(
-                    f"trial {trial}: {report.failure}; tried again ({time} of {self._retries})"
+                    f"trial {trial}: {report.failure}; tried again ({turn} of {self._retries})"
                 )
             return
         self.fail(trial, report.failure, report.traceback)
 
-    def _exhausted(self, trial: int, chunk: int, report: Report) -> None:
-        """A card's memory was: the trial goes on with more of it, or has failed where it had a card alone."""
-        now = self._rooms.get(trial, self._gpus)
-        more = larger(now)
+    def _exhausted(self, trial: int, chunk: int, report: Report, had: float) -> None:
+        """A card's memory was: the trial goes on with more of it, or has failed where it had a card alone.
+
+        Other pieces of the trial, which began with as little, only go on with what it has been given meanwhile.
+        """
+        if had < self._rooms.get(trial, self._gpus):
+            self._pieces.again(trial, chunk)
+            return
+        more = larger(had)
         if more is None:
             fix = "a smaller batch, width or size of the clips, or trial.gpus=0"
             self.fail(
@@ -140,7 +157,7 @@ class Bridge:
             self._pieces.again(trial, chunk)
             self._keep(trial, report.traceback)
             self._watcher.notice(
-                f"trial {trial}: the memory of the card is not enough for {int(1 / now + 1e-9)} trials; "
+                f"trial {trial}: the memory of the card is not enough for {int(1 / had + 1e-9)} trials; "
                 f"it goes on with trial.gpus={more:g}"
             )
 

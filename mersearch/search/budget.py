@@ -54,9 +54,8 @@ class Budget:
             return ""
         spent, each = self.spent(state), (expected_seconds(state) or 0.0) * self.cards / HOUR
         running = state.in_state("running")
-        left = (
-            sum(len(state.plan) - trial.done for trial in running) * fold_seconds(state) * self.cards / HOUR
-        )
+        folds = sum(len(subjects) for subjects in state.missing().values())
+        left = folds * fold_seconds(state) * self.cards / HOUR
         if spent + left + each <= self.gpu_hours:
             return ""
         text = f"{spent:.3g} of {self.gpu_hours:g} GPU-hours are spent, a trial takes about {each:.2g}"

@@ -31,6 +31,7 @@ def run_search(
     metric: str,
     watcher: Watcher,
     retries: int = 0,
+    begun: bool = True,
 ) -> None:
     """Run every trial that the session hands out; each finished chunk is in the run directory at once.
 
@@ -43,6 +44,7 @@ def run_search(
         metric: name of the metric, for the curves.
         watcher: shows the search.
         retries: how often a chunk is computed again after an exception of the algorithm.
+        begun: whether another driver may have been training the first missing chunk of a trial that is running.
 
     Raises:
         ClusterError: a trial asks for more than a private Ray has, so that it would wait for ever.
@@ -68,6 +70,7 @@ def run_search(
                 on.lost,
                 retries=retries,
                 gpus=slots.gpus,
+                begun=begun,
             )
             _fit(bridge, payload, on, slots)
     except Leave as leave:

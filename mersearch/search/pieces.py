@@ -55,10 +55,12 @@ class Pieces:
 
     Args:
         session: hands out trials.
+        begun: whether another driver may have been training the first missing chunk of a trial that was running
+            before; not where a trial is only handed over.
     """
 
-    def __init__(self, session: Source) -> None:
-        self._session, self._count = session, 0
+    def __init__(self, session: Source, *, begun: bool = True) -> None:
+        self._session, self._count, self._begun_before = session, 0, begun
         self._taken: set[tuple[int, int]] = set()
         self._attempts: dict[tuple[int, int], int] = {}
         self._begun: set[int] = set()
@@ -80,7 +82,7 @@ class Pieces:
         trial = self._session.state.trials[proposal.trial]
         chunk = self._free(trial)[0]
         self._begun.add(trial.number)
-        if trial.number < before:  # another driver may have been training this chunk when it ended
+        if self._begun_before and trial.number < before:
             self._attempts[trial.number, chunk] = 1
         return self._take(trial, chunk)
 

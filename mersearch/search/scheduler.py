@@ -32,7 +32,7 @@ class SessionScheduler(FIFOScheduler):  # type: ignore[misc]
         config = trial.config
         if config["over"]:
             return str(TrialScheduler.STOP)
-        keep = self._bridge.report(config["trial"], config["chunk"], result["report"])
+        keep = self._bridge.report(config["trial"], config["chunk"], result["report"], config["room"])
         config["chunk"] += 1
         config["attempt"] = config["crashes"] = 0
         return str(TrialScheduler.CONTINUE if keep else TrialScheduler.STOP)

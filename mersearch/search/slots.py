@@ -95,9 +95,17 @@ def cluster_slots(
         coming: machines beyond these that the cluster may start.
 
     Raises:
-        ClusterError: there is no room for one trial, and no concurrency is given to wait for more.
+        ClusterError: there is no room for one trial, and no concurrency is given to wait for more; or `gpus` is
+            auto, the cluster may grow, and nothing says that it has or will have cards.
     """
     every = (*nodes, *coming)
+    if gpus == "auto" and coming and not any(node.gpus >= 1 for node in every):
+        raise ClusterError(
+            "trial.gpus=auto needs to know whether the machines that the cluster may start have cards",
+            received=f"none of {len(nodes)} machines that are up has a card, and cluster.worker_gpus says the same "
+            f"of {len(coming)} to come",
+            fix="cluster.worker_gpus=1 (the cards of such a machine), or trial.gpus=0 to train on processors",
+        )
     each = float(any(node.gpus >= 1 for node in every)) if gpus == "auto" else gpus
     room = sum(node.room(cpus, each) for node in every)
     if concurrency != "auto":

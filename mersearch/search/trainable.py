@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import traceback
 from typing import Any
 
 import ray
 from ray import tune
 
-from mersearch.errors import ClusterError, MersearchError, TrialFailure
-from mersearch.search.worker import Payload, Report, Worker
+from mersearch.errors import ClusterError, MersearchError, ProcessDied, TrialFailure
+from mersearch.search.worker import Payload, Report, Worker, free_card, out_of_memory
 from mersearch.store import FoldRecord
 
 LEAVING = "this machine will be taken back"
@@ -22,14 +21,18 @@ class Leaving(Exception):
     """The actor's machine will be taken back, as a cloud announces of a spot machine; see `LEAVING`."""
 
 
+class Lost(Exception):
+    """A process of the worker has died; the worker is replaced, as where it had died itself."""
+
+
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Trains a trial chunk by chunk.
 
     `config` holds `trial`, `parameters`, `chunk` (the first one), `attempt`, `room` (the cards that the trial needs
     where its share was too small, else None), and `over` where there is nothing to do.
 
-    Nothing that the algorithm raises leaves the actor as an exception, and `done` is never in a result: Tune would
-    end the trial without asking the scheduler.
+    Nothing that the algorithm raises leaves the actor as an exception, only `Leaving` and `Lost` do; and `done` is
+    never in a result: Tune would end the trial without asking the scheduler.
     """
 
     def setup(self, config: dict[str, Any], payload: Payload) -> None:
@@ -60,12 +63,16 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
         Raises:
             Leaving: the machine will be taken back; the chunk has not been begun.
+            Lost: a process that trained folds of the chunk has died.
         """
         if self.config["over"]:
             return {"report": Report()}
         if leaving():
             raise Leaving(LEAVING)
-        return {"report": self._report()}
+        report = self._report()
+        if report.exhausted:
+            free_card()
+        return {"report": report}
 
     def _report(self) -> Report:
         if self._worker is None:
@@ -77,25 +84,18 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
                 self._worker.start(dict(self.config["parameters"]))
                 self._started = True
             folds = self._worker.train(self.config["trial"], subjects, self._chunk, self.config["attempt"])
+        except ProcessDied as error:
+            raise Lost(error.line) from None
         except TrialFailure as error:
             return Report(failure=error.line)
         except Exception as error:
             text = traceback.format_exc()
-            return Report(failure=_line(error), traceback=text, exhausted=_out_of_memory(error))
+            return Report(failure=_line(error), traceback=text, exhausted=out_of_memory(error))
         self._chunk += 1
         self.config["attempt"] = 0
         if self.config["room"] is not None:
             folds = [_noted(fold, self.config["room"]) for fold in folds]
         return Report(tuple(folds), remark=self._worker.remark)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether the memory of a card was exhausted; what the trial holds of it is given back, for the next one."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(error, torch.OutOfMemoryError):
-        return False
-    torch.cuda.empty_cache()
-    return True
 
 
 def _noted(fold: FoldRecord, room: float) -> FoldRecord:

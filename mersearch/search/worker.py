@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,19 @@ class Report:
     unusable: MersearchError | None = None
     remark: str = ""
     exhausted: bool = False
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of a card was exhausted."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+
+
+def free_card() -> None:
+    """Give back what nobody holds any more of a card; call it when the exception and its frames are gone."""
+    gc.collect()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.cuda.empty_cache()
 
 
 class Worker(Protocol):
@@ -209,6 +224,7 @@ class FoldWorker:
 
         Raises:
             TrialFailure: something is not finite.
+            ProcessDied: one of the processes that share the chunk is gone.
         """
         from mersearch import numerics
         from mersearch.training import train_chunk

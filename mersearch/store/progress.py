@@ -19,6 +19,8 @@ class TrialProgress:
     """The pooled metric over the finished folds; None before the first."""
     why: str
     """Why it stopped or failed; else empty."""
+    ahead: int = 0
+    """Finished folds behind a gap, which are not among `folds` yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Progress:
     def count(self, state: State) -> int:
         """Number of trials in a state."""
         return sum(trial.state == state for trial in self.trials)
+
+    @property
+    def open_folds(self) -> int:
+        """Folds that the running trials have not finished."""
+        return _open(self.trials, self.folds)
 
     @property
     def finished(self) -> bool:
@@ -120,7 +127,12 @@ def _coming(planned: int, proposed: int, *, over: bool) -> int:
 
 
 def _row(trial: Trial, metric: str) -> TrialProgress:
-    return TrialProgress(trial.number, trial.state, trial.done, trial.score(metric), trial.why)
+    ahead = len(trial.folds) - trial.done
+    return TrialProgress(trial.number, trial.state, trial.done, trial.score(metric), trial.why, ahead)
+
+
+def _open(rows: tuple[TrialProgress, ...], folds: int) -> int:
+    return sum(folds - row.folds - row.ahead for row in rows if row.state == "running")
 
 
 def _expected_folds(rows: tuple[TrialProgress, ...], coming: int, folds: int, slots: int) -> float:
@@ -128,7 +140,6 @@ def _expected_folds(rows: tuple[TrialProgress, ...], coming: int, folds: int, sl
 
     Running trials are taken to complete; a trial not started costs the mean number of folds of an ended one.
     """
-    running = [folds - row.folds for row in rows if row.state == "running"]
     ended = [row.folds for row in rows if row.state != "running"]
-    total = sum(running) + coming * (sum(ended) / len(ended) if ended else folds)
+    total = _open(rows, folds) + coming * (sum(ended) / len(ended) if ended else folds)
     return total / max(1.0, min(float(slots), total))

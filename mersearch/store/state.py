@@ -183,7 +183,10 @@ class RunState:
 
     def missing(self) -> dict[int, tuple[str, ...]]:
         """Subjects that running trials have not finished, in the frozen order."""
-        return {trial.number: self.plan.subjects[trial.done :] for trial in self.in_state("running")}
+        return {
+            trial.number: tuple(subject for subject in self.plan.subjects if subject not in trial.folds)
+            for trial in self.in_state("running")
+        }
 
     def ranking(self, metric: str) -> list[Trial]:
         """The complete trials, the highest metric first, the lower number on a tie."""

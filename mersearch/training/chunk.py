@@ -64,6 +64,7 @@ def train_chunk(
         ConfigError: an unknown back-end, or the algorithm needs clips or views that the data lacks.
         DataError: a fold of other data, in which a held-out subject would be trained on or a clip left out.
         TrialFailure: a loss, a parameter or a logit is not finite, or the algorithm breaks its protocol.
+        ProcessDied: one of several processes was killed, or ran out of memory.
     """
     if backend not in BACKENDS:
         raise ConfigError("folds.backend is one of " + ", ".join(BACKENDS), received=repr(backend))

@@ -26,7 +26,7 @@ import torch
 
 from mersearch.algorithm import Algorithm
 from mersearch.data.folds import Fold
-from mersearch.errors import ConfigError, TrialFailure
+from mersearch.errors import ConfigError, ProcessDied
 from mersearch.interrupts import interrupt_deferred
 from mersearch.training.child import Reply
 from mersearch.training.device import DeviceData
@@ -76,7 +76,7 @@ class _Process:
         """What came of its fold.
 
         Raises:
-            TrialFailure: the process has died.
+            ProcessDied: it has died.
         """
         try:
             reply: Reply = self.line.recv()
@@ -84,10 +84,10 @@ class _Process:
             raise self._death() from None
         return reply
 
-    def _death(self) -> TrialFailure:
+    def _death(self) -> ProcessDied:
         code = self._process.wait()
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return TrialFailure(
+        return ProcessDied(
             "a process that trains folds must live until they are trained",
             received=f"process {self.pid} ended by {how}"
             + (f" in fold {self.fold.subject}" if self.fold is not None else " before it had a fold"),
@@ -155,7 +155,8 @@ class Pool:
         The seconds of a result are its share of the time of the chunk.
 
         Raises:
-            TrialFailure: of the first fold that fails, unless somebody takes failures; or a process has died.
+            TrialFailure: of the first fold that fails, unless somebody takes failures.
+            ProcessDied: a process was killed, or ran out of memory; the next chunk gets new ones.
             ConfigError: the algorithm cannot be sent to another process.
         """
         packed = _packed((algorithm, seed, dtype))

@@ -165,3 +165,13 @@ def test_an_ended_search_expects_no_time_for_trials_that_do_not_come() -> None:
     assert progress(memory.state, metric="uf1", planned=9).remaining == pytest.approx(7 * 9.0)
     over = progress(memory.state, metric="uf1", planned=9, ended="enough")
     assert (over.remaining, over.finished, over.shortfall) == (0, True, "enough")
+
+
+def test_folds_behind_a_gap_are_spent_and_not_needed_once_more() -> None:
+    memory = Memory(PLAN)
+    session = a_session(memory, Budget(gpu_hours=2 * HOURS, cards=1))
+    slot = session.next_trial()
+    assert slot is not None
+    for subject in PLAN.subjects[1:]:
+        session.report(slot.trial, [train(PLAN, slot.trial, slot.parameters, subject)])
+    assert session.next_trial() is not None, "this trial and another one cost the budget, not more"

@@ -110,6 +110,16 @@ def test_a_trial_that_was_interrupted_goes_on_with_what_is_missing_in_its_middle
     assert not run.read().missing()
 
 
+def test_a_trial_that_is_only_handed_over_has_no_chunk_that_was_begun_before(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    with a_session(run, trials=1) as session:
+        Pieces(session).next()
+    with a_session(run, trials=1) as session:
+        piece = Pieces(session, begun=False).next()
+        assert piece is not None
+        assert (piece.trial, piece.chunk, piece.attempt) == (0, 0, 0)
+
+
 def test_a_chunk_that_is_given_up_goes_to_the_next_free_slot_before_any_new_trial(tmp_path: Path) -> None:
     with a_session(a_run(tmp_path / "run"), trials=3, policy=NoStopping()) as session:
         pieces = Pieces(session)

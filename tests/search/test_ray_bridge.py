@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,13 +15,16 @@ from mersearch.errors import ClusterError, DataError, Interrupted, Stopped
 from mersearch.search.bridge import Bridge, Leave
 from mersearch.search.engine import _signals, run_search
 from mersearch.search.events import Events
+from mersearch.search.policy import NoStopping
 from mersearch.search.ray_cluster import Cluster
+from mersearch.search.scheduler import SessionScheduler
+from mersearch.search.searcher import SessionSearcher
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
 from mersearch.search.worker import Report
 from mersearch.store import RunDirectory
 from tests.jobs import Job, Notebook
-from tests.runs import a_run, a_session, train
+from tests.runs import SPACE, a_run, a_session, train
 
 
 @pytest.fixture
@@ -99,7 +103,7 @@ def test_a_trial_that_exhausts_a_shared_card_goes_on_with_more_of_it_and_fails_o
     rooms = []
     for _ in range(3):
         rooms.append(bridge.room(0))
-        assert not bridge.report(0, 0, full)
+        assert not bridge.report(0, 0, full, bridge.room(0))
         bridge.next_piece()
     assert rooms == [None, 0.5, 1.0]
     assert notes.notices == [
@@ -110,6 +114,56 @@ def test_a_trial_that_exhausts_a_shared_card_goes_on_with_more_of_it_and_fails_o
     failed = run.read().trials[0]
     assert failed.state == "failed"
     assert "the memory of a whole card is not enough" in failed.why
+
+
+def test_pieces_of_a_trial_that_exhaust_a_shared_card_at_once_enlarge_its_share_once(
+    run: RunDirectory, notes: Notebook
+) -> None:
+    full = Report(failure="OutOfMemoryError: CUDA", traceback="Traceback", exhausted=True)
+    with a_session(run, trials=1, policy=NoStopping()) as session:
+        bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", gpus=0.25)
+        scheduler = SessionScheduler(bridge)
+        for room in (0.5, 1.0):
+            begun = [suggested(bridge) for _ in range(4)]
+            for config in begun:
+                assert (
+                    scheduler.on_trial_result(None, SimpleNamespace(config=config), {"report": full})
+                    == "STOP"
+                )
+            assert bridge.room(0) == room
+        assert len(notes.notices) == 2
+        assert session.state.trials[0].state == "running", "nobody has tried a whole card"
+        alone = suggested(bridge)
+        assert (alone["room"], alone["attempt"]) == (1.0, 2)
+        scheduler.on_trial_result(None, SimpleNamespace(config=alone), {"report": full})
+        assert session.state.trials[0].state == "failed"
+
+
+def suggested(bridge: Bridge) -> dict[str, Any]:
+    config = SessionSearcher(bridge).suggest("")
+    assert isinstance(config, dict)
+    return config
+
+
+def test_a_lost_worker_and_the_end_of_another_driver_leave_a_chunk_its_retries(
+    run: RunDirectory, session: Session, notes: Notebook
+) -> None:
+    chunk(run, Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: ""))
+    session = Session(
+        session._writer, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7, startup=4
+    )
+    bridge = Bridge(session, run.path, Events(run.path, "uf1"), notes, lambda: "", retries=1)
+    piece = bridge.next_piece()
+    assert piece is not None
+    assert (piece.trial, piece.attempt) == (0, 1)
+    assert bridge.lost(0, 0, "pre-empted") == 2
+    assert not bridge.report(0, 0, Report(failure="OSError: 0", traceback="Traceback"))
+    piece = bridge.next_piece()
+    assert piece is not None, "the exception was the first one"
+    assert (piece.trial, piece.chunk, piece.attempt) == (0, 0, 3)
+    assert notes.notices[-1] == "trial 0: OSError: 0; tried again (1 of 1)"
+    bridge.report(0, 0, Report(failure="OSError: 1", traceback="Traceback"))
+    assert run.read().trials[0].state == "failed"
 
 
 def test_what_would_only_happen_again_is_not_tried_again(

@@ -110,6 +110,18 @@ def test_a_chunk_whose_code_raised_is_tried_again_with_its_traceback_kept(
     assert "in train" in (run.path / "failures" / "00000.txt").read_text()
 
 
+def test_a_chunk_that_lost_one_of_its_processes_is_computed_again_by_another_worker(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path / "ray")
+    notes = search(run, Job(run.plan, {0: "lose a process"}), ray, ONE, trials=1, policy=NoStopping())
+    assert run.read().trials[0].state == "complete"
+    assert [fold.attempt for fold in run.read().folds(0)] == [0, 1, 0, 0, 0, 0]
+    (notice,) = notes.notices
+    assert "trial 0: its worker died" in notice
+    assert "processes must live: process 7 ended by signal SIGKILL (fewer)" in notice
+
+
 def test_every_trial_failing_is_an_error_that_names_the_first_and_keeps_the_rest(
     ray: Cluster, tmp_path: Path
 ) -> None:

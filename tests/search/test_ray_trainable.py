@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from mersearch.errors import ClusterError, DataError
-from mersearch.search.trainable import TrialActor
+from mersearch.errors import ClusterError, DataError, ProcessDied
+from mersearch.search.trainable import Lost, TrialActor
 from mersearch.search.worker import Report, Worker
 from mersearch.store import FoldPlan, FoldRecord, Parameters
 from tests.jobs import Job
@@ -100,6 +101,8 @@ class Full:
         """Nothing."""
 
     def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        batch = torch.zeros(2)
+        self.batch = weakref.ref(batch)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
@@ -109,6 +112,27 @@ def test_a_card_without_memory_left_is_told_from_other_exceptions() -> None:
     assert report.failure == "OutOfMemoryError: CUDA out of memory"
     (bug,) = reports(an_actor(Job(a_plan(), faults={0: "bug"})), 1)
     assert not bug.exhausted
+
+
+def test_the_memory_of_a_card_is_given_back_when_nobody_holds_the_batch_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full, held = Full(), list[bool]()
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: held.append(full.batch() is not None))
+    reports(an_actor(full), 1)
+    assert held == [False]
+
+
+class Halved(Full):
+    """A payload one of whose processes is killed."""
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        raise ProcessDied("a process must live", received="ended by signal SIGKILL", fix="less at once")
+
+
+def test_a_process_that_died_takes_its_worker_with_it_and_fails_no_trial() -> None:
+    with pytest.raises(Lost, match=r"^a process must live: ended by signal SIGKILL \(less at once\)$"):
+        an_actor(Halved()).step()
 
 
 def test_folds_say_which_larger_share_of_a_card_they_needed() -> None:

@@ -46,6 +46,15 @@ def test_a_cluster_that_grows_is_asked_for_all_it_may_become_although_nothing_is
     assert cluster_slots(2, 1, "auto", nodes=[head, worker], coming=[worker] * 2) == Slots(3, 2, 1)
 
 
+def test_whether_a_cluster_that_grows_has_cards_is_never_guessed_from_what_is_up_now() -> None:
+    head, worker = Node(4, 0), Node(4, 0)
+    with pytest.raises(ClusterError, match=r"gpus=auto needs to know[\s\S]*worker_gpus=1.*trial\.gpus=0"):
+        cluster_slots(2, "auto", 3, nodes=[head], coming=[worker] * 2)
+    assert cluster_slots(2, 0, "auto", nodes=[head], coming=[worker] * 2) == Slots(6, 2, 0)
+    assert cluster_slots(2, "auto", 3, nodes=[head, Node(4, 1)], coming=[worker]) == Slots(3, 2, 1.0)
+    assert cluster_slots(2, "auto", "auto", nodes=[head, worker]) == Slots(4, 2, 0.0), "it cannot grow"
+
+
 def test_a_cluster_without_room_waits_only_where_the_concurrency_is_given() -> None:
     assert cluster_slots(4, 1, 6, nodes=[Node(0, 0)]) == Slots(6, 4, 1)
     with pytest.raises(

@@ -114,12 +114,13 @@ def test_only_whole_chunks_in_the_frozen_order_count_as_done(tmp_path: Path) -> 
     run = a_run(tmp_path / "r", a_plan(subjects=7, chunk=3))
     proposed(run)
     subjects = run.plan.subjects
-    expected = []
+    expected, left = [], list(subjects)
     with run.writer() as writer:
         for index in (0, 1, 3, 4, 2, 5, 6):
             writer.append(fold(run.plan, 0, subjects[index]))
             expected.append(writer.state.trials[0].done)
-            assert writer.state.missing() == {0: subjects[expected[-1] :]}
+            left.remove(subjects[index])
+            assert writer.state.missing() == {0: tuple(left)}, "also what waits behind a gap is finished"
     assert expected == [0, 0, 0, 0, 3, 6, 7]
     assert [record.subject for record in run.read().folds(0)] == list(subjects)
 
@@ -272,3 +273,14 @@ def test_the_remaining_time_counts_running_and_waiting_trials(tmp_path: Path) ->
         ("running", 1, ""),
     ]
     assert (now.folds_done, now.count("stopped"), now.best) == (9, 1, (0, state.trials[0].score("uf1")))
+
+
+def test_folds_that_are_finished_behind_a_gap_are_not_expected_once_more(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r")
+    proposed(run)
+    with run.writer() as writer:
+        for subject in (run.plan.subjects[place] for place in (0, 3, 4)):
+            writer.append(fold(run.plan, 0, subject, seconds=2.0))
+    now = progress(run.read(), metric="uf1", planned=1)
+    assert (now.folds_done, now.trials[0].folds, now.open_folds) == (3, 1, 3)
+    assert now.remaining == pytest.approx(3 * 2.0)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mersearch.algorithm import Logs, State
-from mersearch.errors import ConfigError, TrialFailure
+from mersearch.errors import ConfigError, ProcessDied, TrialFailure
 from mersearch.training import DeviceData, FoldResult, train_chunk
 from mersearch.training.processes import Pool
 from mersearch.training.sharing import SharedData
@@ -136,7 +136,7 @@ def test_an_exception_of_the_algorithm_arrives_with_its_traceback(pool: Pool) ->
 
 
 def test_a_process_that_dies_is_reported_with_its_fold_and_the_next_chunk_gets_new_ones(pool: Pool) -> None:
-    with pytest.raises(TrialFailure, match=rf"ended by signal SIGKILL in fold {SPOILT}\n.*memory"):
+    with pytest.raises(ProcessDied, match=rf"ended by signal SIGKILL in fold {SPOILT}\n.*memory"):
         train_chunk(Spoilt(SETTINGS, "die"), DEVICE_DATA, FOLDS, seed=3, backend="processes", pool=pool)
     assert pool.pids == ()
     algorithm = EVERY["toy"](LIFELIKE.shapes)
