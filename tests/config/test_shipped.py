@@ -112,7 +112,8 @@ def test_a_stored_shipped_space_reads_back_in_the_same_order(name: str) -> None:
 )
 def test_every_shipped_group_composes(group: str, option: str) -> None:
     several = [f"data.roots.{name}=here" for name in ("casme2", "samm", "smic")]
-    data = several if option in ("composite", "megc2019") else ["data.root=here"]
+    places = {"composite": several, "megc2019": several, "synthetic_megc2019": []}
+    data = places.get(option, ["data.root=here"])
     folders = {"data": data, "macro": ["macro.root=here"] if option != "none" else []}
     space = option if group == "algorithm" else "quintuplet"
     compose(space, [f"{group}={option}", *folders.get(group, [])])

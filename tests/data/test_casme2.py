@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 
 import openpyxl
 import pytest
@@ -247,8 +248,10 @@ def test_a_folder_without_frames_and_a_missing_folder_are_errors(tmp_path, casme
 def test_a_repeated_clip_is_an_error(tmp_path, casme2_on_disk):
     rows = [casme2_on_disk.row(), casme2_on_disk.row(filename="ep02_01F")]
     found = r"(?s)EP02_01f: a clip has one row — also line 3\n.*ep02_01F: a clip has one row — also line 2\n"
+    root = casme2_on_disk.write(tmp_path, rows)
+    shutil.rmtree(root / "Cropped" / "sub01" / "ep02_01F")
     with pytest.raises(DataError, match=found):
-        read(casme2_on_disk.write(tmp_path, rows), FIVE)
+        read(root, FIVE)
 
 
 def test_ten_clip_errors_are_shown_and_the_rest_counted(tmp_path, casme2_on_disk):
