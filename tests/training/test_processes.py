@@ -209,6 +209,15 @@ def test_no_process_outlives_the_one_that_started_it() -> None:
     assert gone(children)
 
 
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """Python's own handler of Ctrl-C: what runs in the background of a script is started without one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
 def test_an_interrupt_ends_the_processes(pool: Pool) -> None:
     short, long = (Toy(Settings(steps=steps), LIFELIKE.shapes) for steps in (1, 10**6))
     train_chunk(short, DEVICE_DATA, FOLDS[:2], seed=3, backend="processes", pool=pool)
