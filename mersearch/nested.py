@@ -22,7 +22,7 @@ from mersearch.config.records import Config
 from mersearch.errors import ConfigError
 from mersearch.metrics import METRICS, NAMES, confusion, scores
 from mersearch.search.worker import TOGETHER, Study
-from mersearch.selection import DRAWS, RELIABLE, resample
+from mersearch.selection import DRAWS, RELIABLE, resample, strata_of
 from mersearch.store import FoldPlan, FoldRecord, Trial
 from mersearch.store.files import new_folder, replace
 from mersearch.store.records import encode, fold_record
@@ -82,8 +82,7 @@ class Nested:
     def interval(self) -> tuple[float, float]:
         """95 % interval of the metric: ± t_{K−1, 0.975} · the standard deviation over resamples of the subjects."""
         counts = self.per_subject
-        strata = np.unique([name.partition("/")[0] for name in self._names], return_inverse=True)[1]
-        weights = resample(strata, DRAWS, seeds.generator("nested", len(counts)))
+        weights = resample(strata_of(self._names), DRAWS, seeds.generator("nested", len(counts)))
         spread = float(scores(self.metric, np.einsum("bk,kij->bij", weights, counts)).std())
         half, value = quantile(0.975, max(1, len(counts) - 1)) * spread, self.scores[self.metric]
         return max(0.0, value - half), min(1.0, value + half)

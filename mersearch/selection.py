@@ -9,6 +9,7 @@ the surviving trials only is not honest: they have survived because they looked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mersearch import seeds
+from mersearch.data.table import database_of
 from mersearch.metrics import METRICS, scores, scores_of_sums
 from mersearch.student import quantile
 
@@ -51,7 +53,7 @@ class Competition:
         done: finished folds [C, K].
         panel: configurations [C] with all folds, whose predictions say what a missing fold is like; at least one.
         clips: clips [K, L] per subject and class.
-        strata: number of the database that a subject is from, [K].
+        strata: `strata_of` the subjects, [K].
     """
 
     counts: NDArray[np.int64]
@@ -181,8 +183,19 @@ def impute(competition: Competition, rng: np.random.Generator) -> Counts:
     return counts
 
 
+def strata_of(subjects: Sequence[str]) -> NDArray[np.int64]:
+    """The stratum that each subject is drawn within, [K]: a number for every database.
+
+    The only subject of a database would be in every sample and never be left out, so that nothing would be expected
+    of it: such subjects are drawn with those of the largest database.
+    """
+    names = [database_of(subject) for subject in subjects]
+    _, strata, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    return np.where(sizes[strata] > 1, strata, sizes.argmax()).astype(np.int64)
+
+
 def resample(strata: NDArray[np.int64], draws: int, rng: np.random.Generator) -> Counts:
-    """Multiplicities [B, K] of subjects drawn with replacement, as many as there are within each database."""
+    """Multiplicities [B, K] of subjects drawn with replacement, as many as there are within each stratum."""
     weights = np.zeros((draws, len(strata)))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)

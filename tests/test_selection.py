@@ -9,7 +9,7 @@ import pytest
 
 from mersearch import seeds
 from mersearch.metrics import METRICS, scores, uf1
-from mersearch.selection import Competition, correct, impute, resample, select
+from mersearch.selection import Competition, correct, impute, resample, select, strata_of
 from mersearch.student import quantile
 
 
@@ -112,6 +112,20 @@ def test_subjects_are_drawn_within_their_database() -> None:
     for stratum, size in enumerate((3, 2, 1)):
         assert (weights[:, strata == stratum].sum(1) == size).all()
     assert len(np.unique(weights, axis=0)) > 10
+
+
+def test_the_only_subject_of_a_database_is_left_out_too_and_its_clips_are_expected() -> None:
+    competition = a_competition(4)
+    names = [*(f"casme2/{k}" for k in range(len(competition.clips) - 1)), "samm/0"]
+    found = correct(changed(competition, strata=strata_of(names)), 0, "uf1", draws=200)
+    assert found.per_subject.sum(2) == pytest.approx(competition.clips)
+
+
+def test_subjects_of_several_databases_are_strata_but_the_only_ones_of_theirs() -> None:
+    names = ("samm/1", "casme2/1", "samm/2", "smic/1", "casme2/2", "casme2/3", "mmew/1")
+    assert strata_of(names).tolist() == [2, 0, 2, 0, 0, 0, 0]
+    assert strata_of(("a/1", "b/1", "c/1")).tolist() == [0, 0, 0]
+    assert strata_of(("plain", "names", "only")).tolist() == [0, 0, 0]
 
 
 def stopped(competition: Competition, folds: int, complete: int = 2) -> Competition:

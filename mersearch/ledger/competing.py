@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mersearch.data.table import database_of
 from mersearch.ledger.file import Entry, deepest, read_all
 from mersearch.ledger.recording import beside, clips_of, entries, ledger_path
 from mersearch.metrics import METRICS
-from mersearch.selection import Competition
+from mersearch.selection import Competition, strata_of
 from mersearch.store import FoldPlan, RunDirectory, RunState
 
 
@@ -64,8 +63,7 @@ def _stacked(merged: Sequence[Entry], plan: FoldPlan) -> Competition:
                 counts[c, k], done[c, k] = entry.counts[subject], True
     failed = np.array([entry.state == "failed" for entry in merged], bool)
     _fill(counts, done, failed, table)
-    strata = np.unique([database_of(subject) for subject in plan.subjects], return_inverse=True)[1]
-    return Competition(counts, done, done.all(1) & ~failed, table, strata)
+    return Competition(counts, done, done.all(1) & ~failed, table, strata_of(plan.subjects))
 
 
 def _fill(

@@ -12,7 +12,7 @@ import numpy as np
 from mersearch import seeds
 from mersearch.metrics import scores
 from mersearch.search.projection import projected_score
-from mersearch.selection import resample
+from mersearch.selection import resample, strata_of
 from mersearch.statistics import per_subject
 from mersearch.store import RunState, Trial
 
@@ -87,8 +87,7 @@ def _score(trial: Trial, best: Trial, metric: str) -> float | None:
 
 def _error(state: RunState, best: Trial, metric: str) -> float:
     """Standard deviation of the pooled score over resamples of the subjects."""
-    databases = [subject.partition("/")[0] for subject in state.plan.subjects]
-    strata = np.unique(databases, return_inverse=True)[1]
     counts = per_subject(best.confusions)
-    weights = resample(strata, DRAWS, seeds.generator("gain", len(databases)))
+    strata = strata_of(state.plan.subjects)
+    weights = resample(strata, DRAWS, seeds.generator("gain", len(strata)))
     return float(scores(metric, np.einsum("bk,kij->bij", weights, counts)).std())
