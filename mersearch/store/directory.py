@@ -37,7 +37,8 @@ class RunDirectory:
 
     Attributes:
         path: the folder; its name is the name of the run.
-        provenance: protocol, fold plan, and what the launch stored about code, data and environment.
+        provenance: protocol, fold plan, an `id` that no other run has (older ones have none), and what the launch
+            stored about code, data and environment.
         plan: the folds.
     """
 
@@ -76,7 +77,7 @@ class RunDirectory:
             RunError: something is there already, or the place is not writable.
             Interrupted: the disk is full.
         """
-        values = {"protocol": PROTOCOL, **provenance, "folds": plan.to_dict()}
+        values = {"protocol": PROTOCOL, "id": secrets.token_hex(8), **provenance, "folds": plan.to_dict()}
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             new.mkdir(parents=True)

@@ -6,6 +6,7 @@ A live run is in a folder of a file system; here is what it takes to have that f
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import shutil
 import threading
@@ -38,18 +39,37 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     search: it is told once, and what is missing is brought by the next command on the run.
 
     Raises:
-        RunError: no such kind of address.
+        RunError: no such kind of address, or another run of this name is there.
     """
     if address is None:
         yield writer
         return
-    uploads = _Uploads(Bucket(f"{address.rstrip('/')}/{run.name}"), notice)
+    bucket = Bucket(f"{address.rstrip('/')}/{run.name}")
+    _require_own(run, bucket)
+    uploads = _Uploads(bucket, notice)
     try:
         mirrored = _Mirrored(run, writer, uploads)
         mirrored.catch_up()
         yield mirrored
     finally:
         uploads.close()
+
+
+def _require_own(run: RunDirectory, bucket: Bucket) -> None:
+    """Raise RunError where another run is at the address: its chunks would be taken for those of this one.
+
+    Where nothing can be read there, nothing is said.
+    """
+    try:
+        other = json.loads(bucket.get(PROVENANCE)).get("id")
+    except (OSError, ValueError, AttributeError):
+        return
+    if other != run.provenance.get("id"):
+        raise RunError(
+            "a mirror holds one run of a name",
+            received=f"{bucket.address} has another {run.name}",
+            fix=f"another run.name or run.mirror, or remove {bucket.address} if nobody needs it",
+        )
 
 
 class _Uploads:

@@ -93,6 +93,17 @@ def test_a_run_that_is_here_is_not_replaced_by_its_mirror(tmp_path: Path) -> Non
         download(f"file://{tmp_path}/bucket/run", tmp_path)
 
 
+def test_the_mirror_of_another_run_of_the_same_name_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/bucket"
+    mirrored(a_run(tmp_path / "run"), address)
+    shutil.rmtree(tmp_path / "run")
+    there = tmp_path / "bucket" / "run"
+    before = {file: file.read_bytes() for file in there.rglob("*") if file.is_file()}
+    with pytest.raises(RunError, match="a mirror holds one run of a name"):
+        mirrored(a_run(tmp_path / "run"), address)
+    assert {file: file.read_bytes() for file in there.rglob("*") if file.is_file()} == before
+
+
 def test_an_address_without_a_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"bucket/run: none"):
         download(f"file://{tmp_path}/bucket/run", tmp_path)
