@@ -40,9 +40,10 @@ def read(config: Config, report: Report) -> Material:
     """Read the databases; a synthetic one is written to disk first when it is not there yet.
 
     Raises:
-        DataError: a database breaks a rule.
+        DataError: a database breaks a rule, or a person is named otherwise among the macro clips.
         Interrupted: the disk is full while a synthetic database is written.
     """
+    from mersearch.data.manifest_people import require_apart
     from mersearch.data.readers import read_macro
 
     macro = config.macro
@@ -51,7 +52,9 @@ def read(config: Config, report: Report) -> Material:
         return Material(micro, None)
     _generate(macro.root, macro.synthetic, report)
     report(f"reading {macro.database}", 0, 0)
-    return Material(micro, read_macro(macro.database, Path(macro.root).expanduser()))
+    posed = read_macro(macro.database, Path(macro.root).expanduser())
+    require_apart((micro, posed))
+    return Material(micro, posed)
 
 
 def _micro(data: Data, report: Report) -> Database:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mersearch.data.labels import label_sets
+from mersearch.data.manifest_people import require_apart
 from mersearch.data.readers import ANY, MICRO, known_micro, read_micro
 from mersearch.data.table import Database
 from mersearch.errors import ConfigError, DataError, MersearchError, raise_all
@@ -58,7 +59,7 @@ def combined(parts: list[Database]) -> Database:
     """One table of several; the parts keep theirs.
 
     Raises:
-        DataError: the classes differ, or a clip or a database is there twice.
+        DataError: the classes differ, a clip or a database is there twice, or a person under two names.
     """
     if len({part.classes for part in parts}) > 1:
         raise DataError(
@@ -71,6 +72,7 @@ def combined(parts: list[Database]) -> Database:
     if twice:
         fix = "name every database once"
         raise DataError("a clip is in a composite once", received=", ".join(twice[:5]), fix=fix)
+    require_apart(parts)
     known = [part.expected for part in parts if part.expected is not None]
     classes = parts[0].classes
     return Database(

@@ -1,4 +1,4 @@
-"""Whose is what in a manifest: a person has one name, and no file is two people's.
+"""Whose is what in a manifest, and in what is used with it: a person has one name, and no file is two people's.
 
 Else a fold would train on the person, or on the pictures, that it is tested on.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from mersearch.data.table import Clip
+from mersearch.data.table import Clip, Database
 from mersearch.errors import DataError
 
 
@@ -51,6 +51,30 @@ class People:
                     fix="correct the cell, or delete one of the two rows",
                 )
         self._owners |= dict.fromkeys(pieces, (clip, where))
+
+
+def require_apart(databases: Sequence[Database]) -> None:
+    """Raise DataError where databases that are used together name a person in two ways, or a file for two people."""
+    names: dict[str, tuple[str, str]] = {}
+    owners: dict[object, Clip] = {}
+    for database in databases:
+        for subject in database.subjects:
+            known, where = names.setdefault(_plain(subject), (subject, database.name))
+            if known != subject:
+                raise DataError(
+                    "a person has one name in all databases that are used together",
+                    received=f"{known!r} in {where}, {subject!r} in {database.name}",
+                    fix="write it alike in both; if they are two people, give one of them another name",
+                )
+        for clip in database.clips:
+            for piece in _pieces(clip):
+                owner = owners.setdefault(piece, clip)
+                if owner.subject != clip.subject:
+                    raise DataError(
+                        "a file is one person's in all databases that are used together",
+                        received=f"{clip.clip_id} has a file of {owner.clip_id}",
+                        fix="correct one of the two tables",
+                    )
 
 
 def _plain(name: str) -> str:
