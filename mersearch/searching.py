@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from mersearch.ablation import announcement
@@ -24,11 +25,11 @@ from mersearch.search.address import resolve
 from mersearch.search.budget import HOUR, budget_of, room
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
-from mersearch.search.ray_cluster import cluster
+from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import local_cards, local_cores
-from mersearch.store import Progress, Recorder, RunState, RunWriter, progress
+from mersearch.store import Progress, Recorder, RunDirectory, RunState, RunWriter, progress
 from mersearch.store.mirror import mirroring
 
 Say = Callable[[Sequence[str]], None]
@@ -73,7 +74,7 @@ def search(
         ):
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _run(opened, recorder, writer, address, say, until, began)
+                short = _Training(opened, writer, recorder, address, say, until, began).run()
         require_success(standing(opened, writer), opened.run.path)
         say(_last_lines(opened, writer, None if over else time.monotonic() - began))
         say([short] if short else [])
@@ -89,9 +90,9 @@ def standing(opened: Opened, writer: Recorder) -> Progress:
 
 
 def standing_of(opened: Opened, state: RunState) -> Progress:
-    """Where a run is, with the budgets of its configuration."""
+    """Where a run is, with the budgets of its configuration as it is stored: with the share of a card as measured."""
     search = opened.config.search
-    budget = budget_of(opened.config.to_dict(), opened.study.mode)
+    budget = budget_of(RunDirectory.open(opened.run.path).config, opened.study.mode)
     return progress(
         state,
         metric=search.metric,
@@ -132,70 +133,93 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
     )
 
 
-def _run(
-    opened: Opened,
-    recorder: Recorder,
-    writer: RunWriter,
-    address: str | None,
-    say: Say,
-    until: float | None,
-    began: float,
-) -> str:
-    """Search on Ray; what is to be said where the time budget ended it, else nothing."""
-    with contextlib.suppress(TimeUp):
-        _on_ray(opened, recorder, writer, address, say, until, began)
-    now, path = standing(opened, writer), opened.run.path
-    if until is None or now.finished:
-        return ""
-    left = f"{now.coming} trials to come, {now.count('running')} open"
-    return (
-        f"The time budget of {opened.config.search.time_budget} is used up ({left}): mersearch resume {path}"
-    )
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What is left of a run to train, by one command.
 
+    Attributes:
+        opened: the run.
+        writer: its writing end, for the configuration.
+        recorder: the same for what is trained, with the ledger and the mirror behind it.
+        address: of Ray, as for `search`.
+        say: takes lines.
+        until: moment of `time.time` until which folds are waited for; None without a budget.
+        began: moment of `time.monotonic` from which the time that is shown counts.
+    """
 
-def _on_ray(
-    opened: Opened,
-    recorder: Recorder,
-    writer: RunWriter,
-    address: str | None,
-    say: Say,
-    until: float | None,
-    began: float,
-) -> None:
-    config, mode = opened.config, opened.study.mode
-    address = resolve(address)
-    cores = private_cores(config) if address == "local" else local_cores()
-    say(["Starting Ray on this machine…" if address == "local" else f"Connecting to Ray at {address}…"])
-    with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
-        config, told = packed(config, opened.study, on)
-        if told:
-            writer.write_config(config.to_dict())
-        slots, where = slots_on(config, on), placed(config, on)
-        say([*announcement(config.ablation), *_opening_lines(opened, writer, where)])
-        session = Session(
-            recorder,
-            space=config.space,
-            trials=config.search.trials,
-            metric=config.search.metric,
-            policy=policy_of(config.search, seed=config.run.seed),
-            seed=config.run.seed,
-            sampler=config.search.sampler,
-            startup=config.search.startup,
-            slots=slots.count,
-            points=config.search.points,
-            second=config.search.second_objective,
-            history=history.scored_in(opened.run.provenance),
-            budget=budget_of(config.to_dict(), mode),
-            deadline=until,
+    opened: Opened
+    writer: RunWriter
+    recorder: Recorder
+    address: str | None
+    say: Say
+    until: float | None
+    began: float
+
+    def run(self) -> str:
+        """Search on Ray; what is to be said where the time budget ended it, else nothing."""
+        with contextlib.suppress(TimeUp):
+            self._on_ray()
+        now, path = standing(self.opened, self.writer), self.opened.run.path
+        if self.until is None or now.finished:
+            return ""
+        left = f"{now.coming} trials to come, {now.count('running')} open"
+        budget = self.opened.config.search.time_budget
+        return f"The time budget of {budget} is used up ({left}): mersearch resume {path}"
+
+    def _on_ray(self) -> None:
+        """Start or join Ray, see how many trials share a card there, and search."""
+        config, threads, address = (
+            self.opened.config,
+            self.opened.study.mode["threads"],
+            resolve(self.address),
         )
-        with Watching(opened.run.name, config.search.metric, since=began) as watcher:
-            for remark in [*_remarks(opened), *([told] if told else [])]:
+        local = address == "local"
+        cores = private_cores(config) if local else local_cores()
+        self.say(["Starting Ray on this machine…" if local else f"Connecting to Ray at {address}…"])
+        with cluster(address, cpus=cores, gpus=local_cards(), threads=int(threads)) as on:
+            config, told = packed(config, self.opened.study, on)
+            if told:
+                self.writer.write_config(config.to_dict())
+            where = placed(config, on)
+            self.say([*announcement(config.ablation), *_opening_lines(self.opened, self.writer, where)])
+            self._search(config, on, [*_remarks(self.opened), *([told] if told else [])])
+
+    def _search(self, config: Config, on: Cluster, remarks: Sequence[str]) -> None:
+        """Search on a connected Ray, with `config` as it was measured there, after some remarks."""
+        slots, search = slots_on(config, on), config.search
+        session = self._session(config, slots.count)
+        with Watching(self.opened.run.name, search.metric, since=self.began) as watcher:
+            for remark in remarks:
                 watcher.notice(remark)
-            run, metric = opened.run.path, config.search.metric
-            retries = config.trial.retries
             run_search(
-                session, opened.study, on, slots, run=run, metric=metric, watcher=watcher, retries=retries
+                session,
+                self.opened.study,
+                on,
+                slots,
+                run=self.opened.run.path,
+                metric=search.metric,
+                watcher=watcher,
+                retries=config.trial.retries,
             )
+
+    def _session(self, config: Config, slots: int) -> Session:
+        search = config.search
+        return Session(
+            self.recorder,
+            space=config.space,
+            trials=search.trials,
+            metric=search.metric,
+            policy=policy_of(search, seed=config.run.seed),
+            seed=config.run.seed,
+            sampler=search.sampler,
+            startup=search.startup,
+            slots=slots,
+            points=search.points,
+            second=search.second_objective,
+            history=history.scored_in(self.opened.run.provenance),
+            budget=budget_of(config.to_dict(), self.opened.study.mode),
+            deadline=self.until,
+        )
 
 
 def _remarks(opened: Opened) -> list[str]:

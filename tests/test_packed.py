@@ -13,13 +13,15 @@ from mersearch.config import compose
 from mersearch.errors import ClusterError
 from mersearch.measuring import chunk_memory
 from mersearch.numerics import mode_on
-from mersearch.opening import open_run
+from mersearch.opening import Opened, open_run
 from mersearch.search.packing import GIB, Card, Memory
+from mersearch.search.policy import NoStopping
 from mersearch.search.ray_cluster import Cluster
 from mersearch.search.slots import Node
 from mersearch.search.worker import Study
+from mersearch.searching import standing_of
 from mersearch.store import RunDirectory
-from tests.runs import a_plan
+from tests.runs import a_plan, execute
 from tests.tiny import Tiny
 
 EIGHT_CARDS = Cluster("head:6379", Path(), False, 128, 8, None, (Node(64, 4), Node(32, 4)))
@@ -74,6 +76,23 @@ def test_where_no_worker_can_measure_every_trial_has_a_card_alone(monkeypatch: p
     config, told = packed.packed(study.config, study, EIGHT_CARDS)
     assert config == study.config
     assert "could not be measured" in told
+
+
+@pytest.mark.usefixtures("two_gib")
+def test_where_a_run_stands_is_told_by_the_share_that_was_measured(tmp_path: Path) -> None:
+    hours = 3 * 6 * 1.5 / 3600
+    study = a_study(f"run.root={tmp_path}", "run.name=run", f"search.gpu_hours={hours}", "trial.cpus=2")
+    provenance = {"mode": study.mode}
+    run = RunDirectory.create(
+        tmp_path / "run", config=study.config.to_dict(), provenance=provenance, plan=a_plan()
+    )
+    execute(run, trials=3, policy=NoStopping())
+    opened = Opened(run, study.config, study, new=True)
+    assert "GPU-hours are spent" in standing_of(opened, run.read()).ended, "at a card alone"
+    config, _ = packed.packed(study.config, study, EIGHT_CARDS)
+    with run.writer() as writer:
+        writer.write_config(config.to_dict())
+    assert standing_of(opened, run.read()).ended == ""
 
 
 def test_cards_that_others_use_are_hidden_from_the_search_unless_the_user_names_some(
