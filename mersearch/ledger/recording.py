@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeGuard
@@ -24,6 +24,7 @@ from mersearch.store import (
     predictions,
     runs,
 )
+from mersearch.store.followed import Followed
 from mersearch.store.records import Record
 
 FOLDER: Final = "ledger"
@@ -82,7 +83,7 @@ def recording(run: RunDirectory, writer: Recorder) -> Iterator[Recorder]:
     """
     record(run, writer.state)
     try:
-        yield _Ledgered(run, writer)
+        yield Followed(writer, _Ending(run, writer.state).add)
     except BaseException:
         with contextlib.suppress(MersearchError):
             record(run, writer.state)
@@ -90,33 +91,18 @@ def recording(run: RunDirectory, writer: Recorder) -> Iterator[Recorder]:
     record(run, writer.state)
 
 
-class _Ledgered:
-    """Hands records on, and those trials to the ledger that have ended."""
+class _Ending:
+    """Brings the trials of a run into the ledger when they end."""
 
-    def __init__(self, run: RunDirectory, writer: Recorder) -> None:
-        self._run, self._writer, self._path = run, writer, ledger_path(run)
+    def __init__(self, run: RunDirectory, state: RunState) -> None:
+        self._run, self._state, self._path = run, state, ledger_path(run)
         self._known = _stored(self._path, run.plan)
 
-    @property
-    def path(self) -> Path | None:
-        """The run directory."""
-        return self._writer.path
-
-    @property
-    def state(self) -> RunState:
-        """Everything recorded so far."""
-        return self._writer.state
-
-    def append(self, *records: Record) -> None:
-        """Raises what the writer raises, and what `record` does."""
-        self._writer.append(*records)
-        over = {record.trial: self.state.trials[record.trial] for record in records if _ends(record)}
+    def add(self, records: Sequence[Record]) -> None:
+        """The trials that these records end; raises what `record` does."""
+        over = {record.trial: self._state.trials[record.trial] for record in records if _ends(record)}
         if over:
-            _add(self._path, entries(self._run, dataclasses.replace(self.state, trials=over)), self._known)
-
-    def drop_maps(self, trial: int) -> None:
-        """Forget the maps of a trial that did not complete."""
-        self._writer.drop_maps(trial)
+            _add(self._path, entries(self._run, dataclasses.replace(self._state, trials=over)), self._known)
 
 
 def _ends(record: Record) -> TypeGuard[TrialEnded]:

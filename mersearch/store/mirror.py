@@ -10,7 +10,7 @@ import json
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,9 @@ from mersearch.errors import RunError
 from mersearch.store.bucket import Bucket
 from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
 from mersearch.store.files import failure
+from mersearch.store.followed import Followed
 from mersearch.store.memory import Recorder
-from mersearch.store.records import FoldRecord, Record, encode
+from mersearch.store.records import FoldRecord, Record, Verdict, encode
 from mersearch.store.state import RunState
 from mersearch.store.writer import FOLDS, MAPS, TRIALS, VERDICTS, maps_path
 
@@ -48,9 +49,9 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     _require_own(run, bucket)
     uploads = _Uploads(bucket, notice)
     try:
-        mirrored = _Mirrored(run, writer, uploads)
-        mirrored.catch_up()
-        yield mirrored
+        mirror = _Mirror(run, writer.state, uploads)
+        mirror.catch_up()
+        yield Followed(writer, mirror.put)
     finally:
         uploads.close()
 
@@ -105,34 +106,19 @@ class _Uploads:
                 self.missing(error)
 
 
-class _Mirrored:
-    """Hands records on, and brings them to the mirror."""
+class _Mirror:
+    """What of a run is brought to the storage, and when. Maps of dropped trials stay there; nobody reads them."""
 
-    def __init__(self, run: RunDirectory, writer: Recorder, uploads: _Uploads) -> None:
-        self._run, self._writer, self._uploads = run, writer, uploads
+    def __init__(self, run: RunDirectory, state: RunState, uploads: _Uploads) -> None:
+        self._run, self._state, self._uploads = run, state, uploads
 
-    @property
-    def path(self) -> Path | None:
-        """The run directory."""
-        return self._writer.path
-
-    @property
-    def state(self) -> RunState:
-        """Everything recorded so far."""
-        return self._writer.state
-
-    def append(self, *records: Record) -> None:
-        """Append, then bring it to the mirror."""
-        self._writer.append(*records)
+    def put(self, records: Sequence[Record]) -> None:
+        """Bring the chunk or the log that has these records there."""
         folds = [record for record in records if isinstance(record, FoldRecord)]
         if folds:
             self._put_chunk(folds[0].trial, folds[0].chunk)
         elif records:
-            self._put_file(VERDICTS if hasattr(records[0], "keep") else TRIALS)
-
-    def drop_maps(self, trial: int) -> None:
-        """As the writer; the mirror keeps them, and nobody reads them there."""
-        self._writer.drop_maps(trial)
+            self._put_file(VERDICTS if isinstance(records[0], Verdict) else TRIALS)
 
     def catch_up(self) -> None:
         """Bring everything to the mirror that is not there yet."""
@@ -143,16 +129,16 @@ class _Mirrored:
             return
         for name in (CONFIG, PROVENANCE, TRIALS, VERDICTS):
             self._put_file(name)
-        for trial in self.state.trials.values():
+        for trial in self._state.trials.values():
             for chunk in {fold.chunk for fold in trial.folds.values()}:
                 if _object(trial.number, chunk) not in there:
                     self._put_chunk(trial.number, chunk)
 
     def _put_chunk(self, trial: int, chunk: int) -> None:
         """Maps first: where the chunk is, they are."""
-        folds = [fold for fold in self.state.trials[trial].folds.values() if fold.chunk == chunk]
+        folds = [fold for fold in self._state.trials[trial].folds.values() if fold.chunk == chunk]
         for fold in folds:
-            file = maps_path(self._run.path, self.state, trial, fold.subject)
+            file = maps_path(self._run.path, self._state, trial, fold.subject)
             self._put_file(str(file.relative_to(self._run.path)))
         self._uploads.put(_object(trial, chunk), b"".join(encode(fold) for fold in folds))
 
