@@ -12,7 +12,7 @@ from mersearch.data.align import LEFT_EYE, PORTRAIT, RIGHT_EYE
 if TYPE_CHECKING:
     from mersearch.data.contact import Panel, Sheet
 
-INK, GREY, MARK = "#222222", "#777777", "#e8a200"
+INK, GREY, MARK, WARNING = "#222222", "#777777", "#e8a200", "#c0392b"
 DPI = 110
 CELL = 1.15
 """Inches that a crop is wide."""
@@ -55,7 +55,6 @@ def draw(sheet: Sheet) -> bytes:
 
 
 def _draw(panel: Panel, places: Sequence[Any], headed: bool) -> None:
-    clip = panel.clip
     for axes, name, picture in zip(
         places,
         NAMES,
@@ -75,20 +74,25 @@ def _draw(panel: Panel, places: Sequence[Any], headed: bool) -> None:
     size = len(panel.onset)
     for x, y in (LEFT_EYE, RIGHT_EYE):
         places[1].plot(x * size, y * size, "+", color=MARK, markersize=7, markeredgewidth=1)
-    units = "not annotated" if clip.action_units is None else "AU " + "+".join(map(str, clip.action_units))
-    text = f"{clip.clip_id}   {units}   apex {clip.apex + 1} of {len(clip.frames)} frames   head {panel.head:.1f} px"
-    colour = GREY
-    if panel.note:
-        text, colour = f"{clip.clip_id}: {panel.note}", "#c0392b"
     places[1].annotate(
-        text,
+        caption(panel),
         (-1.5, -0.03),
         xycoords="axes fraction",
         fontsize=6.5,
-        color=colour,
+        color=WARNING if panel.note else GREY,
         va="top",
         annotation_clip=False,
     )
+
+
+def caption(panel: Panel) -> str:
+    """What stands below a clip: its action units, apex and head motion, or what the alignment could not do."""
+    clip = panel.clip
+    if panel.note:
+        return f"{clip.clip_id}: {panel.note}"
+    units = "not annotated" if clip.action_units is None else "AU " + "+".join(map(str, clip.action_units))
+    apex = f"apex {clip.apex - clip.onset + 1} of {clip.offset - clip.onset + 1} frames"
+    return f"{clip.clip_id}   {units}   {apex}   head {panel.head:.1f} px"
 
 
 def _empty(axes: Any) -> Any:

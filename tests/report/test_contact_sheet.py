@@ -19,8 +19,9 @@ from mersearch.data.given import Given, read_given
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.readers import MACRO, MICRO
 from mersearch.data.synthetic import synthesize
+from mersearch.data.table import Video
 from mersearch.errors import ConfigError, DataError
-from mersearch.report.contact_sheet import draw
+from mersearch.report.contact_sheet import caption, draw
 
 SETTINGS = Preprocess(flow_size=64, align="none")
 
@@ -89,6 +90,14 @@ def test_regions_are_red_where_the_annotated_units_move_the_skin(given: Given) -
     red = panel.regions[..., 0].astype(int) - panel.regions[..., 1]
     assert red[where > 0.99].min() > 60
     assert red[where < 0.001].max() <= 1
+
+
+def test_the_apex_is_told_among_the_frames_of_the_clip_also_of_a_video(given: Given, tmp_path: Path) -> None:
+    panel = sheet_of(given).rows[0][2][0]
+    clip = panel.clip
+    video = dataclasses.replace(clip, frames=(), video=Video(tmp_path / "a.avi", 3, len(clip.frames)))
+    assert f"apex {clip.apex + 1} of {len(clip.frames)} frames" in caption(panel)
+    assert caption(dataclasses.replace(panel, clip=video)) == caption(panel)
 
 
 def test_a_face_that_was_not_found_is_told_in_its_panel(
