@@ -35,7 +35,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     """
     material = read(config, report)
     fit = fitted(config, Holdings.of(material))
-    config = fit.config
+    config, material = fit.config, material.without(config.data.without)
     refused = refusal(config)
     if refused is None and is_run(location(config)):
         config = as_launched(RunDirectory.open(location(config)), config)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
@@ -29,6 +30,25 @@ class Material:
 
     micro: Database
     macro: Database | None
+
+    def without(self, subjects: Sequence[str]) -> Material:
+        """The databases without every clip of these people, as `mersearch.data.subset.without` leaves them out.
+
+        Raises:
+            DataError: a name that no micro clip has.
+        """
+        from mersearch.data.subset import require_known
+
+        require_known(subjects, self.micro.subjects)
+        return Material(_without(self.micro, subjects), self.macro and _without(self.macro, subjects))
+
+
+def _without(database: Database, subjects: Sequence[str]) -> Database:
+    return dataclasses.replace(
+        database,
+        clips=tuple(clip for clip in database.clips if clip.subject not in subjects),
+        parts=tuple(_without(part, subjects) for part in database.parts),
+    )
 
 
 def cores() -> int:

@@ -83,11 +83,12 @@ def make_ready(config: Config, report: Report, mode: AskedMode | None = None) ->
     if not callable(asked):
         require_cards(config, asked)
     require_installed(config.search.sampler)
-    require_subjects(material.micro.subjects)
     fit = fitted(config, Holdings.of(material))
     config = fit.config
-    require_material(config, shapes_of(config, material), material.macro is not None)
-    choice = None if callable(asked) else settled(config, material, asked, report)
+    used = material.without(config.data.without)
+    require_subjects(used.micro.subjects)
+    require_material(config, shapes_of(config, used), material.macro is not None)
+    choice = None if callable(asked) else settled(config, used, asked, report)
     if choice is not None:
         config = choice.applied(config)
     if not callable(asked):

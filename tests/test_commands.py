@@ -20,6 +20,7 @@ from mersearch.errors import ConfigError, DataError
 from mersearch.opening import extend, open_run, record_turn
 from mersearch.placing import Place
 from mersearch.planning import dry_run, refusal
+from mersearch.preparation import read
 from mersearch.store import RunDirectory, SpaceExhausted
 
 QUICK = (
@@ -269,6 +270,21 @@ def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: py
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
     assert not (place / "runs/planned").exists()
+
+
+def test_the_plan_counts_those_who_take_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    options = [*QUICK, "run.name=planned", "search.trials=7"]
+    whole = read(compose("quintuplet", options), quiet).micro
+    left = [clip for clip in whole.clips if clip.subject != whole.subjects[0]]
+    fewer = compose("quintuplet", [*options, f"data.without=[{whole.subjects[0]}]"])
+    text = " ".join(" ".join(dry_run(fewer, Place(2, "cpu"), quiet)).split())
+    assert f"{len(left)} clips of 2 subjects" in text
+    assert "2 per trial (one per subject)" in text
+    assert "14 folds of about" in text
+    unknown = compose("quintuplet", [*options, "data.without=[casme2/99]"])
+    with pytest.raises(DataError, match="names subjects of the database"):
+        dry_run(unknown, Place(2, "cpu"), quiet)
 
 
 def test_the_plan_of_a_run_that_exists_says_what_is_done_and_what_remains(

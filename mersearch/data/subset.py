@@ -24,7 +24,7 @@ def without(dataset: DataSet, subjects: Sequence[str]) -> DataSet:
     """
     if not subjects:
         return dataset
-    _require_known(dataset, subjects)
+    require_known(subjects, dataset.micro.subjects)
     kept = {name: name for name in dataset.micro.subjects if name not in subjects}
     micro = _renamed(dataset.micro, kept)
     macro = None
@@ -41,7 +41,7 @@ def merged(dataset: DataSet, subjects: Sequence[str], name: str) -> DataSet:
     Raises:
         DataError: a name that no micro clip has.
     """
-    _require_known(dataset, subjects)
+    require_known(subjects, dataset.micro.subjects)
 
     def names(clips: Clips) -> dict[str, str]:
         return {each: name if each in subjects else each for each in clips.subjects}
@@ -80,11 +80,12 @@ def _rows(array: NDArray[T], rows: NDArray[np.int64]) -> NDArray[T]:
     return array if len(rows) == len(array) else array[rows]
 
 
-def _require_known(dataset: DataSet, subjects: Sequence[str]) -> None:
-    unknown = [name for name in subjects if name not in dataset.micro.subjects]
+def require_known(subjects: Sequence[str], known: Sequence[str]) -> None:
+    """Raise DataError for a name that no micro clip has."""
+    unknown = [name for name in subjects if name not in known]
     if unknown:
         raise DataError(
             "data.without names subjects of the database",
             received=", ".join(unknown),
-            fix=f"subjects: {', '.join(dataset.micro.subjects[:8])}, …",
+            fix=f"subjects: {', '.join(known[:8])}, …",
         )
