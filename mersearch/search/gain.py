@@ -44,7 +44,7 @@ def gain(state: RunState, metric: str, *, coming: int, fewest: int) -> Gain | No
     """What `coming` further trials promise, from the scores so far; None with fewer than `fewest` scores.
 
     The trials to come are taken to score as the later half of those so far (at least `fewest`): complete ones with
-    their score, stopped ones with the score projected to all folds.
+    their score, stopped ones with the score projected to all folds. Improved is the best score of a complete one.
     """
     best = state.best(metric)
     if best is None:
@@ -53,7 +53,8 @@ def gain(state: RunState, metric: str, *, coming: int, fewest: int) -> Gain | No
     if len(found) < fewest:
         return None
     later = found[-max(fewest, len(found) // 2) :]
-    return Gain(expected_improvement(later, max(found), coming), _error(state, best, metric))
+    score = best.score(metric) or 0.0
+    return Gain(expected_improvement(later, score, coming), _error(state, best, metric))
 
 
 def expected_improvement(sample: Sequence[float], best: float, draws: int) -> float:

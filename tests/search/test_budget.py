@@ -126,6 +126,24 @@ def test_a_flat_search_ends_when_the_rest_promises_less_than_the_best_score_is_s
     assert len(before) >= 8, "the trial before the last was proposed because there was something to gain"
 
 
+def test_a_stopped_trial_that_might_have_been_better_is_not_the_score_to_be_improved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = Memory(PLAN)
+    run(a_session(memory, Budget(), trials=12, policy=an_asha()))
+    best = memory.state.best("uf1")
+    assert best is not None
+    assert memory.state.in_state("stopped")
+    monkeypatch.setattr("mersearch.search.gain.projected_score", lambda *_: 0.99)
+    scores = [
+        trial.score("uf1") or 0.0 if trial.state == "complete" else 0.99
+        for trial in memory.state.trials.values()
+    ]
+    found = gain(memory.state, "uf1", coming=5, fewest=12)
+    assert found is not None
+    assert found.expected == expected_improvement(scores, best.score("uf1") or 0.0, 5)
+
+
 def test_the_expected_improvement_of_one_draw_has_a_closed_form() -> None:
     sample, best = [0.4, 0.5, 0.55, 0.61], 0.6
     mean, sd = float(np.mean(sample)), float(np.std(sample))
