@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from mersearch.config.records import Config, Folds
 from mersearch.errors import MersearchError
 from mersearch.numerics import Mode, dtype
 from mersearch.preparation import Material
+from mersearch.search.policies import policy_of
 from mersearch.search.slots import local_slots
 from mersearch.store.files import new_folder, replace
 from mersearch.timing import Trial, trial_of
@@ -102,7 +102,7 @@ def _chosen(config: Config, material: Material, shapes: Shapes, mode: Mode) -> C
     cores = max(1, int(config.trial.cpus))
     found = candidates(config, str(mode["device"]), folds)
     if len(found) == 1:
-        return Choice(found[0].backend, found[0].chunk, _only_way(str(mode["device"]), cores, folds))
+        return Choice(found[0].backend, found[0].chunk, _only_way(folds))
     trial = trial_of(config, material, shapes, mode)
     key = _key(config, trial, mode)
     file = Path(config.cache).expanduser() / FILE
@@ -168,13 +168,9 @@ def _larger(candidate: Candidate, refused: Candidate) -> bool:
     return candidate.backend == refused.backend and candidate.chunk > refused.chunk
 
 
-def _only_way(device: str, cores: int, folds: int) -> str:
+def _only_way(folds: int) -> str:
     """Why there is nothing to measure."""
-    if folds == 1:
-        return "there is one fold only"
-    if device == "cpu" and cores == 1:
-        return "one core per trial, so one fold after another"
-    return "trials may be stopped after their first fold, so one fold after another"
+    return "there is one fold only" if folds == 1 else "one core per trial, so one fold after another"
 
 
 def _side_by_side(config: Config, device: str) -> int:
@@ -191,11 +187,7 @@ def _side_by_side(config: Config, device: str) -> int:
 
 def _first_look(config: Config, folds: int) -> int:
     """Folds after which a trial may be stopped for the first time; all where none is."""
-    search = config.search
-    if search.scheduler == "none":
-        return folds
-    rungs = search.race.rungs if search.scheduler == "race" else search.rungs
-    return max(1, min(folds, math.ceil(min(rungs) * folds))) if rungs else folds
+    return min(policy_of(config.search, seed=config.run.seed).looks(folds), default=folds)
 
 
 def _measured(

@@ -54,6 +54,9 @@ def test_on_a_card_a_chunk_is_no_larger_than_the_folds_before_the_first_stop() -
 
     assert fused("search.scheduler=none") == [2, 4, 8, 16, 26]
     assert fused("search.scheduler=asha", "search.rungs=[0.25,0.5]") == [2, 4, 7], "⌈26 / 4⌉ = 7"
+    assert fused("search.scheduler=race", "search.race.rungs=[0.05]") == [2, 3], (
+        "race looks after three at the earliest"
+    )
 
 
 def costs(**seconds: float | None) -> batching.Measure:
@@ -166,16 +169,9 @@ def test_a_card_is_given_back_after_every_measurement(monkeypatch: pytest.Monkey
     assert events == ["loop", "released", "fused", "released"]
 
 
-@pytest.mark.parametrize(
-    ("device", "cores", "folds", "why"),
-    [
-        ("cpu", 1, 26, "one core per trial"),
-        ("cpu", 4, 1, "there is one fold only"),
-        ("cuda", 1, 26, "may be stopped after their first fold"),
-    ],
-)
-def test_why_there_is_one_way_only(device: str, cores: int, folds: int, why: str) -> None:
-    assert why in batching._only_way(device, cores, folds)
+@pytest.mark.parametrize(("folds", "why"), [(26, "one core per trial"), (1, "there is one fold only")])
+def test_why_there_is_one_way_only(folds: int, why: str) -> None:
+    assert why in batching._only_way(folds)
 
 
 @pytest.fixture(scope="module")
