@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mersearch.search.policy import Counts, Snapshot
+from mersearch.search.policy import Counts, Snapshot, looks_at
 from mersearch.store import Verdict
 
 
@@ -33,13 +33,12 @@ class Asha:
     min_peers: int
 
     def looks(self, folds: int) -> tuple[int, ...]:
-        """ceil(share · K), at least 2; shares that round to all folds are left out.
+        """`looks_at` the rungs, after two folds at the earliest.
 
         >>> Asha(eta=2, rungs=(0.125, 0.25, 0.5), min_peers=2).looks(26)
         (4, 7, 13)
         """
-        rungs = {max(2, math.ceil(round(share * folds, 9))) for share in self.rungs}
-        return tuple(sorted(rung for rung in rungs if rung < folds))
+        return looks_at(self.rungs, folds, least=2)
 
     def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
         """The rule above at rung m, with `prefix` [m + 1, L, L]."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,6 +57,16 @@ class Snapshot:
             for number in sorted(self.confusions)
             if number != trial and len(self.confusions[number]) > self.folds
         }
+
+
+def looks_at(shares: Sequence[float], folds: int, *, least: int) -> tuple[int, ...]:
+    """⌈share · K⌉ of K folds, at least `least`, ascending; shares that round to all folds are left out.
+
+    >>> looks_at((0.125, 0.25, 0.5), 26, least=2)
+    (4, 7, 13)
+    """
+    rungs = {max(least, math.ceil(round(share * folds, 9))) for share in shares}
+    return tuple(sorted(rung for rung in rungs if rung < folds))
 
 
 class Policy(Protocol):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mersearch import seeds
 from mersearch.metrics import METRICS
 from mersearch.search.gradient import GRADIENTS
-from mersearch.search.policy import Counts, Snapshot
+from mersearch.search.policy import Counts, Snapshot, looks_at
 from mersearch.search.projection import project
 from mersearch.store import Verdict
 from mersearch.student import quantile
@@ -58,13 +58,12 @@ class Race:
     seed: int = 0
 
     def looks(self, folds: int) -> tuple[int, ...]:
-        """ceil(share · K), at least `LEAST`; shares that round to all folds are left out.
+        """`looks_at` the rungs, after `LEAST` folds at the earliest.
 
         >>> Race(alpha=0.1, rungs=(0.125, 0.25, 0.375, 0.5, 0.75)).looks(26)
         (4, 7, 10, 13, 20)
         """
-        rungs = {max(LEAST, math.ceil(round(share * folds, 9))) for share in self.rungs}
-        return tuple(sorted(rung for rung in rungs if rung < folds))
+        return looks_at(self.rungs, folds, least=LEAST)
 
     def decide(self, snapshot: Snapshot, trial: int, prefix: Counts) -> Verdict:
         """The rule above after m folds, with `prefix` [m + 1, L, L]."""
