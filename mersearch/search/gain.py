@@ -11,7 +11,7 @@ import numpy as np
 
 from mersearch import seeds
 from mersearch.metrics import scores
-from mersearch.search.projection import projected_score
+from mersearch.search.projection import comparable_score
 from mersearch.selection import resample, strata_of
 from mersearch.statistics import per_subject
 from mersearch.store import RunState, Trial
@@ -49,7 +49,8 @@ def gain(state: RunState, metric: str, *, coming: int, fewest: int) -> Gain | No
     best = state.best(metric)
     if best is None:
         return None
-    found = [score for trial in state.trials.values() if (score := _score(trial, best, metric)) is not None]
+    scored = (comparable_score(trial, best, metric) for trial in state.trials.values())
+    found = [score for score in scored if score is not None]
     if len(found) < fewest:
         return None
     later = found[-max(fewest, len(found) // 2) :]
@@ -78,12 +79,6 @@ def expected_improvement(sample: Sequence[float], best: float, draws: int) -> fl
 
 def _normal(z: float) -> float:
     return 0.5 * math.erfc(-z / math.sqrt(2))
-
-
-def _score(trial: Trial, best: Trial, metric: str) -> float | None:
-    if trial.state == "complete":
-        return trial.score(metric)
-    return projected_score(trial, best, metric) if trial.state == "stopped" else None
 
 
 def _error(state: RunState, best: Trial, metric: str) -> float:

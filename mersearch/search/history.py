@@ -18,10 +18,10 @@ from mersearch.errors import ConfigError, raise_all
 from mersearch.front import fold_cost
 from mersearch.ledger import pinned, trained
 from mersearch.sameness import Source, data_differences
-from mersearch.search.projection import projected_score
+from mersearch.search.projection import comparable_score
 from mersearch.space import Space, is_active
 from mersearch.space.dimension import same
-from mersearch.store import Parameters, RunDirectory, Trial
+from mersearch.store import Parameters, RunDirectory
 
 KEY: Final = "warm_start"
 """Of `provenance.json`."""
@@ -62,7 +62,7 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
     scored = [
         (trial, score)
         for trial in state.trials.values()
-        if (score := _score(trial, best, metric)) is not None
+        if (score := comparable_score(trial, best, metric)) is not None
     ]
     settings = trained(config.to_dict(), config.data.labels)
     before = trained(earlier.config, earlier.provenance["data"]["labels"])
@@ -142,9 +142,3 @@ def _get(values: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         node = node.get(key) if isinstance(node, Mapping) else None
     return copy.copy(node)
-
-
-def _score(trial: Trial, best: Trial | None, metric: str) -> float | None:
-    if trial.state == "complete":
-        return trial.score(metric)
-    return projected_score(trial, best, metric) if trial.state == "stopped" else None

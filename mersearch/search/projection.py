@@ -44,6 +44,13 @@ def _rows(counts: Rates) -> Rates:
     return rates
 
 
+def comparable_score(trial: Trial, reference: Trial | None, metric: str) -> float | None:
+    """A score of all folds: of a complete trial as it is, of a stopped one projected; None of any other."""
+    if trial.state == "complete":
+        return trial.score(metric)
+    return projected_score(trial, reference, metric) if trial.state == "stopped" else None
+
+
 def projected_score(trial: Trial, reference: Trial | None, metric: str) -> float | None:
     """The metric of a trial projected to all folds, relative to the best complete trial.
 

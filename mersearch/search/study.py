@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mersearch import seeds
 from mersearch.front import fold_cost
 from mersearch.search.history import Scored
-from mersearch.search.projection import projected_score
+from mersearch.search.projection import comparable_score
 from mersearch.search.quasi import quasi_point
 from mersearch.search.samplers import BLIND, generations, sampler_of
 from mersearch.space import Choice, Dimension, Float, Space, is_active
@@ -162,11 +162,7 @@ def _seen(trial: Trial, reference: Trial | None, space: Space, metric: str, seco
         return frozen(trial, space, TrialState.FAIL, None)
     if trial.state == "running":
         return frozen(trial, space, TrialState.RUNNING, None)
-    value: float | None = None
-    if trial.state == "complete":
-        value = trial.score(metric)
-    elif trial.state == "stopped":
-        value = projected_score(trial, reference, metric)
+    value = comparable_score(trial, reference, metric)
     if value is None:
         return frozen(trial, space, TrialState.FAIL, None)
     return frozen(trial, space, TrialState.COMPLETE, objectives(value, fold_cost(trial), second))

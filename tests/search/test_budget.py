@@ -134,7 +134,7 @@ def test_a_stopped_trial_that_might_have_been_better_is_not_the_score_to_be_impr
     best = memory.state.best("uf1")
     assert best is not None
     assert memory.state.in_state("stopped")
-    monkeypatch.setattr("mersearch.search.gain.projected_score", lambda *_: 0.99)
+    monkeypatch.setattr("mersearch.search.projection.projected_score", lambda *_: 0.99)
     scores = [
         trial.score("uf1") or 0.0 if trial.state == "complete" else 0.99
         for trial in memory.state.trials.values()
