@@ -17,6 +17,7 @@ from mersearch.data.cache_index import Prepared
 from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database
 from mersearch.errors import DataError
+from mersearch.search.slots import local_cores
 
 FOLDER = ".synthetic"
 """Synthetic databases are written below a folder of this name, and nowhere else."""
@@ -49,11 +50,6 @@ def _without(database: Database, subjects: Sequence[str]) -> Database:
         clips=tuple(clip for clip in database.clips if clip.subject not in subjects),
         parts=tuple(_without(part, subjects) for part in database.parts),
     )
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def read(config: Config, report: Report) -> Material:
@@ -105,7 +101,7 @@ def preprocess(config: Config, material: Material, report: Report) -> Prepared:
         material.macro,
         config.preprocess,
         Path(config.cache).expanduser(),
-        workers=cores(),
+        workers=local_cores(),
         progress=lambda done, total: report("preprocessing clips", done, total),
     )
 
@@ -131,7 +127,7 @@ def _generate(root: str, synthetic: Synthetic | None, report: Report) -> None:
             difficulty=synthetic.difficulty,
             clips=None if synthetic.clips == "auto" else synthetic.clips,
             habits=synthetic.habits,
-            workers=cores(),
+            workers=local_cores(),
             progress=lambda done, total: report(f"writing synthetic {synthetic.layout}", done, total),
         )
         try:

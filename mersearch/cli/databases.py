@@ -122,10 +122,10 @@ def _synthesize_manifest(out: Path, *, subjects: int, seed: int, difficulty: flo
 def _synthesize(out: Path, layout: str, **settings: Any) -> None:
     from mersearch.console import preparing
     from mersearch.data.synthetic import synthesize
-    from mersearch.preparation import cores
+    from mersearch.search.slots import local_cores
 
     with preparing() as report:
         told = partial(report, f"writing synthetic {layout}")
-        synthesize(out, layout, workers=cores(), progress=told, **settings)
+        synthesize(out, layout, workers=local_cores(), progress=told, **settings)
     print(f"{out}: synthetic clips in the layout of {layout}")
     print(f"the truth beside them: {out / 'truth'}")
