@@ -188,9 +188,9 @@ def _reopen(run: RunDirectory, config: Config, report: Report, asked: AskedMode)
 
 
 def _over(run: RunDirectory, config: Config) -> bool:
-    """Whether every trial that `config` plans is over, so that nothing is left to train."""
+    """Whether every trial is over that `config` plans or the space has, so that nothing is left to train."""
     state = run.read()
-    return len(state.trials) >= config.search.trials and not state.in_state("running")
+    return (state.exhausted or len(state.trials) >= config.search.trials) and not state.in_state("running")
 
 
 def _among(key: str, keys: Sequence[str]) -> bool:

@@ -209,6 +209,11 @@ def test_a_run_whose_space_is_exhausted_is_finished_and_says_so(
     with RunDirectory.open(place / "runs/small").writer() as writer:
         writer.append(SpaceExhausted(1))
     monkeypatch.setattr("mersearch.searching.cluster", None)
+    run = RunDirectory.open(place / "runs/small")
+    mode = open_run(
+        extend(run, ["search.trials=5"]), quiet, lambda: pytest.fail("workers are asked for")
+    ).study.mode
+    assert mode == run.provenance["mode"], "no machine of a cluster is started for nothing"
     assert mersearch(monkeypatch, "resume", "small", "search.trials=5") == 0, "Ray is not even asked for"
     text = capsys.readouterr().out
     assert "1 trial, nothing was left to do: 1 complete" in text
