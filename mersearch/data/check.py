@@ -7,7 +7,6 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mersearch.data.files import grouped
 from mersearch.data.flow_maps import require_numbers
@@ -78,15 +77,6 @@ def check_given(database: str, given: Sequence[str], labels: str | None = None) 
     )
     whole = check(_unpublished(found.database, bool(found.synthetic)), sizes)
     return dataclasses.replace(whole, synthetic=bool(found.synthetic), parts=parts)
-
-
-def check_root(database: str, root: Path, labels: str | None = None) -> Check:
-    """Read one database and check it; without `labels`, its first label set.
-
-    Raises:
-        DataError: the database cannot be read, or a first frame cannot be decoded.
-    """
-    return check_given(database, [str(root)], labels)
 
 
 def _unpublished(database: Database, synthetic: bool) -> Database:

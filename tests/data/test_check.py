@@ -8,7 +8,7 @@ import json
 import pytest
 
 from mersearch.data.casme2 import read
-from mersearch.data.check import check, check_root, frame_sizes, lines
+from mersearch.data.check import check, check_given, frame_sizes, lines
 from mersearch.data.labels import label_set
 from mersearch.data.synthetic import synthesize_labels
 from mersearch.errors import DataError
@@ -22,7 +22,7 @@ def root(tmp_path, casme2_on_disk):
 
 
 def test_counts_are_set_against_the_published_ones(root):
-    facts = check_root("casme2", root)
+    facts = check_given("casme2", [str(root)])
     assert facts.classes == {
         "happiness": (3, 32),
         "disgust": (3, 63),
@@ -46,7 +46,7 @@ def test_no_count_warning_where_the_counts_agree(root):
 
 
 def test_sizes_rates_lengths_and_annotation_are_told(root):
-    facts = check_root("casme2", root, "casme2-7")
+    facts = check_given("casme2", [str(root)], "casme2-7")
     assert facts.sizes == ((28, 34, 13),)
     assert (facts.fps, facts.frames, facts.aligned) == ((200.0,), (5, 5, 5), True)
     assert facts.clips_per_subject == (4, 5)
@@ -54,7 +54,7 @@ def test_sizes_rates_lengths_and_annotation_are_told(root):
 
 
 def test_dropped_and_repaired_rows_come_with_their_reasons(root):
-    facts = check_root("casme2", root)
+    facts = check_given("casme2", [str(root)])
     assert facts.dropped == {
         "fear is not in the label set casme2-5": [f"casme2/{k}/EP03_01" for k in ("01", "02", "03")]
     }
@@ -62,26 +62,28 @@ def test_dropped_and_repaired_rows_come_with_their_reasons(root):
 
 
 def test_a_class_of_one_subject_and_a_single_subject_are_warned_about(root, tmp_path, casme2_on_disk):
-    assert any("class surprise occurs in casme2/01 only" in w for w in check_root("casme2", root).warnings)
+    assert any(
+        "class surprise occurs in casme2/01 only" in w for w in check_given("casme2", [str(root)]).warnings
+    )
     alone = casme2_on_disk.write(tmp_path / "alone", [casme2_on_disk.row()])
-    warnings = check_root("casme2", alone).warnings
+    warnings = check_given("casme2", [str(alone)]).warnings
     assert any("one subject only" in warning for warning in warnings)
     assert not any("occurs in" in warning for warning in warnings)
 
 
 def test_stills_are_warned_about(tmp_path):
     stills = synthesize_labels(tmp_path / "stills", "mmew_macro")
-    warnings = check_root("mmew_macro", stills).warnings
+    warnings = check_given("mmew_macro", [str(stills)]).warnings
     assert warnings == ("900 clips of one frame have no motion: their flow is zero",)
 
 
 @pytest.mark.parametrize("database", ["casme2", "samm", "mmew", "smic"])
 def test_nothing_is_warned_about_where_the_published_counts_are_found(tmp_path, database):
-    assert check_root(database, synthesize_labels(tmp_path / database, database)).warnings == ()
+    assert check_given(database, [str(synthesize_labels(tmp_path / database, database))]).warnings == ()
 
 
 def test_the_text_fits_80_columns_and_holds_every_fact(root):
-    facts = check_root("casme2", root)
+    facts = check_given("casme2", [str(root)])
     text = lines(facts)
     assert max(map(len, text)) <= 80
     joined = " ".join(" ".join(text).split())
@@ -102,7 +104,7 @@ def test_the_text_fits_80_columns_and_holds_every_fact(root):
 def test_many_clips_with_one_reason_are_counted(tmp_path, ckplus_on_disk):
     sequences = [ckplus_on_disk.sequence(), ckplus_on_disk.sequence(session="002", emotion="1.0")]
     sequences += [ckplus_on_disk.sequence(session=f"{n:03d}", emotion=None) for n in range(3, 12)]
-    facts = check_root("ckplus", ckplus_on_disk.write(tmp_path, sequences))
+    facts = check_given("ckplus", [str(ckplus_on_disk.write(tmp_path, sequences))])
     joined = " ".join(" ".join(lines(facts)).split())
     assert "9: no emotion label (empty session folder)" in joined
     assert "… 5 more" in joined
@@ -112,7 +114,7 @@ def test_many_clips_with_one_reason_are_counted(tmp_path, ckplus_on_disk):
 
 
 def test_the_facts_are_plain_enough_for_json(root):
-    assert json.loads(json.dumps(dataclasses.asdict(check_root("casme2", root))))["clips"] == 10
+    assert json.loads(json.dumps(dataclasses.asdict(check_given("casme2", [str(root)]))))["clips"] == 10
 
 
 def test_an_unreadable_first_frame_names_clip_and_file(root):
@@ -123,4 +125,4 @@ def test_an_unreadable_first_frame_names_clip_and_file(root):
 
 def test_an_unknown_database_is_an_error(tmp_path):
     with pytest.raises(DataError, match="is one of: casme2"):
-        check_root("casme3", tmp_path)
+        check_given("casme3", [str(tmp_path)])

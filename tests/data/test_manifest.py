@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mersearch import cli
-from mersearch.data.check import check_root, lines
+from mersearch.data.check import check_given, lines
 from mersearch.data.manifest_table import COLUMNS, read_table
 from mersearch.data.readers import read_macro, read_micro
 from mersearch.data.synthetic import synthesize_manifest
@@ -232,7 +232,7 @@ def test_a_macro_clip_ends_at_its_peak(filmed: Path) -> None:
 
 
 def test_the_check_tells_what_was_found(tmp_path: Path) -> None:
-    facts = check_root("manifest", write_table(tmp_path / "manifest.csv", flow_rows(tmp_path)))
+    facts = check_given("manifest", [str(write_table(tmp_path / "manifest.csv", flow_rows(tmp_path)))])
     text = lines(facts)
     assert max(map(len, text)) <= 80
     joined = " ".join(" ".join(text).split())

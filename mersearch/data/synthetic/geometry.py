@@ -13,8 +13,7 @@ Array = NDArray[np.float32]
 
 LEFT, RIGHT = -1.0, 1.0
 TOP, BOTTOM = -0.88, 1.55
-ASPECT = (BOTTOM - TOP) / (RIGHT - LEFT)
-"""Height over width of the aligned crop, as in CASME II (≈ 340/280)."""
+"""The aligned crop, as high over wide as in CASME II (≈ 340/280)."""
 
 PIXELS = np.array([128.0 / (RIGHT - LEFT), 128.0 / (BOTTOM - TOP)], dtype=np.float32)
 """Pixels at 128 per face unit, along x and along y."""
