@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mersearch.search.gain import gain
-from mersearch.store import FoldRecord, RunState
+from mersearch.store import RunState
 
 HOUR: Final = 3600.0
 TIGHT: Final = 0.1
 """Share of a time budget that is kept for the last words and the export, at most `ROOM` seconds."""
 ROOM: Final = 60.0
-SHARE: Final = "trial.gpus"
-"""Diagnostic of a fold whose trial occupied more of a card than the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,9 @@ class Budget:
         return self._hours(state) or self._flat(state, coming)
 
     def spent(self, state: RunState) -> float:
-        """Hours of cards of all finished folds: each at `cards`, or at the larger share that its trial needed."""
-        folds = [fold for trial in state.trials.values() for fold in trial.folds.values()]
-        return sum(fold.seconds * self._cards_of(fold) for fold in folds) / HOUR
-
-    def _cards_of(self, fold: FoldRecord) -> float:
-        return float(fold.diagnostics.get(SHARE, self.cards)) if self.cards else 0.0
+        """Hours of cards of all finished folds."""
+        seconds = sum(fold.seconds for trial in state.trials.values() for fold in trial.folds.values())
+        return seconds * self.cards / HOUR
 
     def _hours(self, state: RunState) -> str:
         if self.gpu_hours is None or not self.cards or expected_seconds(state) is None:

@@ -10,7 +10,6 @@ import ray
 from ray import tune
 
 from mersearch.errors import ClusterError, MersearchError, ProcessDied, TrialFailure
-from mersearch.search.budget import SHARE
 from mersearch.search.worker import Payload, Report, Worker, free_card, out_of_memory
 from mersearch.store import FoldRecord
 
@@ -101,7 +100,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
 def _noted(fold: FoldRecord, room: float) -> FoldRecord:
     """The fold, with the larger share of a card that it needed."""
-    return dataclasses.replace(fold, diagnostics={**fold.diagnostics, SHARE: room})
+    return dataclasses.replace(fold, diagnostics={**fold.diagnostics, "trial.gpus": room})
 
 
 def leaving() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mersearch.search.budget import SHARE, Budget, budget_of, expected_seconds, fold_seconds, room
+from mersearch.search.budget import Budget, budget_of, expected_seconds, fold_seconds, room
 from mersearch.search.gain import expected_improvement, gain
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
@@ -59,18 +58,6 @@ def test_hours_of_cards_end_a_search_before_the_trial_that_would_exceed_them() -
 def test_a_share_of_a_card_costs_its_share_and_processors_nothing() -> None:
     assert run(a_session(Memory(PLAN), Budget(gpu_hours=4.5 * HOURS, cards=0.5), 12, sampler="random")) == 9
     assert run(a_session(Memory(PLAN), Budget(gpu_hours=0.1 * HOURS, cards=0), 12, sampler="random")) == 12
-
-
-def test_a_trial_that_needed_a_larger_share_of_a_card_is_charged_for_it() -> None:
-    memory, budget = Memory(PLAN), Budget(cards=0.25)
-    assert run(a_session(memory, budget), trials=2) == 2
-    half = {
-        k: dataclasses.replace(f, diagnostics={SHARE: 0.5}) for k, f in memory.state.trials[1].folds.items()
-    }
-    assert budget.spent(memory.state) == pytest.approx(2 * 0.25 * HOURS)
-    memory.state.trials[1].folds.update(half)
-    assert budget.spent(memory.state) == pytest.approx((0.25 + 0.5) * HOURS)
-    assert Budget(cards=0).spent(memory.state) == 0
 
 
 def test_what_running_trials_still_need_is_counted_until_they_are_over() -> None:
