@@ -135,15 +135,11 @@ def groups_of(plan: FoldPlan, groups: int) -> list[tuple[str, ...]]:
 def inner_config(config: Config, root: Path, number: int, subjects: Sequence[str]) -> Config:
     """The same search without a group of subjects, as a run of its own.
 
-    Without an earlier run: its scores are of the group's subjects too. Its mirror is below that of the run itself.
+    Without an earlier run: its scores are of the group's subjects too.
     """
-    above = config.run.mirror
-    mirror = None if above is None else f"{above.rstrip('/')}/{config.run.name}/{root.name}"
     return dataclasses.replace(
         config,
-        run=dataclasses.replace(
-            config.run, root=str(root), name=f"group-{number}", ledger=None, mirror=mirror
-        ),
+        run=dataclasses.replace(config.run, root=str(root), name=f"group-{number}", ledger=None),
         data=dataclasses.replace(config.data, without=(*config.data.without, *subjects)),
         search=dataclasses.replace(config.search, warm_start=None),
     )

@@ -176,19 +176,7 @@ def test_a_search_without_a_group_has_no_earlier_run_and_a_ledger_of_its_own() -
     assert (inner.run.name, inner.run.root, inner.run.ledger) == ("group-3", "runs/whole/nested-5", None)
     assert inner.data.without == ("db/01", "db/02")
     assert inner.search.warm_start is None
-    assert inner.run.mirror is None
     assert dataclasses.replace(inner, run=config.run, data=config.data, search=config.search) == config
-
-
-def test_the_searches_of_a_verification_are_mirrored_apart_from_those_of_another_run() -> None:
-    def mirror(run: str, groups: int) -> str | None:
-        config = compose("quintuplet", [f"run.name={run}", "run.mirror=s3://bucket/runs/"])
-        return inner_config(config, Path(f"runs/{run}/nested-{groups}"), 0, ()).run.mirror
-
-    found = [mirror("whole", 5), mirror("whole", 3), mirror("other", 5)]
-    assert found == [
-        f"s3://bucket/runs/{place}" for place in ("whole/nested-5", "whole/nested-3", "other/nested-5")
-    ]
 
 
 def test_the_score_is_pooled_over_all_groups_and_its_interval_is_over_subjects() -> None:
