@@ -24,11 +24,10 @@ sys.path.insert(0, str(ROOT))
 import yaml  # noqa: E402
 
 from mersearch.data.synthetic import synthesize  # noqa: E402
-from mersearch.opening import extend, open_run  # noqa: E402
-from mersearch.store import RunDirectory  # noqa: E402
 from tests.commands import Command, until  # noqa: E402
 from tests.growing import Growing, growing  # noqa: E402
 from tests.tiny import Tiny, space  # noqa: E402
+from tests.undisturbed import differing  # noqa: E402
 
 WORKERS = 3
 SUBJECTS = 6
@@ -144,20 +143,6 @@ def result(tiny: Tiny, name: str, told: list[str], *, at_most: int) -> bool:
         and len(twice) <= at_most
         and not any(line.isupper() for line in told)
     )
-
-
-def differing(run: RunDirectory) -> list[tuple[int, str]]:
-    """Folds whose stored predictions are not those of an evaluation in this process."""
-    opened = open_run(extend(run, ()), lambda *_: None, run.provenance["mode"])
-    worker, found = opened.study.open(), []
-    for number, trial in run.read().trials.items():
-        worker.start(trial.parameters)
-        for subject, stored in trial.folds.items():
-            (fold,) = worker.train(number, [subject], 0, 0)
-            same = (fold.clips, fold.labels, fold.logits.tobytes())
-            if same != (stored.clips, stored.labels, stored.logits.tobytes()):
-                found.append((number, subject))
-    return found
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from mersearch.metrics import METRICS, NAMES, confusion, scores
 from mersearch.search.worker import TOGETHER, Study
 from mersearch.selection import DRAWS, RELIABLE, resample
 from mersearch.store import FoldPlan, FoldRecord, Trial
+from mersearch.store.bucket import below
 from mersearch.store.files import new_folder, replace
 from mersearch.store.records import encode, fold_record
 from mersearch.student import quantile
@@ -136,11 +137,13 @@ def groups_of(plan: FoldPlan, groups: int) -> list[tuple[str, ...]]:
 def inner_config(config: Config, root: Path, number: int, subjects: Sequence[str]) -> Config:
     """The same search without a group of subjects, as a run of its own.
 
-    Without an earlier run: its scores are of the group's subjects too.
+    Without an earlier run: its scores are of the group's subjects too. Its mirror is below that of the run.
     """
+    where = config.run
+    mirror = where.mirror and below(where.mirror, where.name, root.name)
     return dataclasses.replace(
         config,
-        run=dataclasses.replace(config.run, root=str(root), name=f"group-{number}", ledger=None),
+        run=dataclasses.replace(where, root=str(root), name=f"group-{number}", ledger=None, mirror=mirror),
         data=dataclasses.replace(config.data, without=(*config.data.without, *subjects)),
         search=dataclasses.replace(config.search, warm_start=None),
     )

@@ -30,6 +30,7 @@ from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
 from mersearch.store.lease import require_idle
+from mersearch.store.mirror import require_unmirrored
 
 EXTENDABLE = (
     "search.trials",
@@ -86,7 +87,7 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
     Raises:
         ConfigError: the run exists with another configuration, as `make_ready`, or as `warm_start`.
         DataError: a database breaks a rule, is not the one of the launch, or as `warm_start`.
-        RunError: the folder cannot be used.
+        RunError: the folder cannot be used, or as `require_unmirrored`.
         Interrupted: as `make_ready`.
     """
     path = location(config)
@@ -95,6 +96,7 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
         config = as_launched(run, config)
         return _reopen(run, config, report, mode or current_mode(config))
     earlier = find_earlier(config)
+    require_unmirrored(config.run.mirror, config.run.name)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
     config = ready.study.config

@@ -172,7 +172,10 @@ def test_groups_have_every_subject_once_and_about_as_many_clips() -> None:
 def test_a_search_without_a_group_has_no_earlier_run_and_a_ledger_of_its_own() -> None:
     config = compose("quintuplet", ["run.name=whole", "run.ledger=shared", "search.warm_start=earlier"])
     assert Path(config.run.ledger or "").is_absolute()
+    assert config.run.mirror is None
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, mirror="s3://bucket/runs"))
     inner = inner_config(config, Path("runs/whole/nested-5"), 3, ("db/01", "db/02"))
+    assert inner.run.mirror == "s3://bucket/runs/whole/nested-5"
     assert (inner.run.name, inner.run.root, inner.run.ledger) == ("group-3", "runs/whole/nested-5", None)
     assert inner.data.without == ("db/01", "db/02")
     assert inner.search.warm_start is None

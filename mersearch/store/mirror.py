@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mersearch.errors import RunError
-from mersearch.store.bucket import Bucket
+from mersearch.store.bucket import Bucket, below
 from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
 from mersearch.store.files import failure
 from mersearch.store.memory import Recorder
@@ -43,13 +43,33 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     if address is None:
         yield writer
         return
-    uploads = _Uploads(Bucket(f"{address.rstrip('/')}/{run.name}"), notice)
+    uploads = _Uploads(Bucket(below(address, run.name)), notice)
     try:
         mirrored = _Mirrored(run, writer, uploads)
         mirrored.catch_up()
         yield mirrored
     finally:
         uploads.close()
+
+
+def require_unmirrored(address: str | None, name: str) -> None:
+    """Raise RunError where a run of this name is in the mirror already: a new one would overwrite it.
+
+    A storage that does not answer refuses nothing.
+
+    Raises:
+        RunError: also where there is no such kind of address.
+    """
+    if address is None:
+        return
+    bucket = Bucket(below(address, name))
+    with contextlib.suppress(OSError):
+        if PROVENANCE in bucket.names():
+            raise RunError(
+                "a new run does not take the place of another one in its mirror",
+                received=f"{bucket.address} holds a run",
+                fix=f"mersearch resume {bucket.address} goes on with it; or another run.name, or run.mirror",
+            )
 
 
 class _Uploads:
@@ -153,7 +173,7 @@ def download(address: str, root: Path) -> Path:
         Interrupted: the disk is full.
     """
     bucket = Bucket(address)
-    path = root / bucket.address.rpartition("/")[2]
+    path = root / bucket.address.partition("?")[0].rpartition("/")[2]
     if is_run(path):
         raise RunError(
             "a mirror is for a machine that does not have the run",

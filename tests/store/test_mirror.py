@@ -12,8 +12,8 @@ from mersearch.errors import RunError
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
 from mersearch.store import RunDirectory
-from mersearch.store.bucket import Bucket
-from mersearch.store.mirror import download, mirroring
+from mersearch.store.bucket import Bucket, below
+from mersearch.store.mirror import download, mirroring, require_unmirrored
 from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
 
 
@@ -91,6 +91,33 @@ def test_a_run_that_is_here_is_not_replaced_by_its_mirror(tmp_path: Path) -> Non
     mirrored(run, f"file://{tmp_path}/bucket")
     with pytest.raises(RunError, match="is there already"):
         download(f"file://{tmp_path}/bucket/run", tmp_path)
+
+
+def test_a_new_run_is_refused_where_its_mirror_would_write_over_another_one(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/bucket"
+    require_unmirrored(None, "run")
+    require_unmirrored(address, "run")
+    mirrored(a_run(tmp_path / "run"), address)
+    with pytest.raises(
+        RunError, match=r"bucket/run holds a run\n.*mersearch resume file:///.*/bucket/run goes on"
+    ):
+        require_unmirrored(f"{address}/", "run")
+    require_unmirrored(address, "another")
+
+
+def test_a_storage_that_does_not_answer_refuses_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: Bucket) -> list[str]:
+        raise OSError("no answer")
+
+    monkeypatch.setattr(Bucket, "names", silent)
+    require_unmirrored(f"file://{tmp_path}", "run")
+
+
+def test_options_of_an_address_stay_behind_its_folders() -> None:
+    assert below("s3://bucket/runs/", "first", "nested-5") == "s3://bucket/runs/first/nested-5"
+    assert below("s3://bucket/runs/?region=eu-west-1", "first") == "s3://bucket/runs/first?region=eu-west-1"
 
 
 def test_an_address_without_a_run_is_said(tmp_path: Path) -> None:
