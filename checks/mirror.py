@@ -5,10 +5,10 @@
 The server is moto's, in an environment of its own that pip fills and that is removed at the end; it keeps the objects
 in its memory, and the commands find it by AWS_ENDPOINT_URL, as any S3 that is not Amazon's. One search after another:
 
-1. the driver is killed (-9) between two folds, and its folder removed: run, cache and all. On another folder with
+1. the driver is killed (-9) between two folds, and its folder removed: run, cache and all. In another folder with
    nothing but the databases, the same `launch` is refused (it would write over the mirror), and `resume s3://…` goes
-   on. Then every fold of every trial must be there once, with the predictions that the configuration has in an
-   evaluation without Ray, and the mirror must hold the whole run;
+   on with the databases that are there. Then every fold of every trial must be there once, with the predictions that
+   the configuration has in an evaluation without Ray, and the mirror must hold the whole run;
 2. the storage answers nobody: the search says so and comes to its end; with the storage back, the next command on
    the run brings everything there.
 
@@ -46,6 +46,8 @@ SEARCH = (
     "tiny.yaml", f"search.trials={TRIALS}", f"search.concurrency={WORKERS}", f"run.mirror=s3://{BUCKET}/of",
     "space.algorithm.train.steps.low=20", "space.algorithm.train.steps.high=40",
 )  # fmt: skip
+HERE = ("data.root=casme2", "macro.root=ckplus", "preprocess.cache=cache")
+"""Where the databases are on the other machine."""
 MIDDLE = 8
 """Folds after which the machine is lost; a search has about 20."""
 KEYS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nothing", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -74,8 +76,10 @@ def install(folder: Path) -> Path:
     """The program of a server, in an environment of its own."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", SERVER], check=True)
-    listed = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True)
+    installed = subprocess.run([*pip, "install", "--quiet", SERVER], capture_output=True, text=True)
+    if installed.returncode:
+        sys.exit(f"pip could not install {SERVER}:\n{installed.stderr}")
+    listed = subprocess.run([*pip, "list", "--format=freeze"], capture_output=True, text=True)
     print(*(line for line in listed.stdout.splitlines() if line.startswith("moto==")), flush=True)
     return folder / "bin" / "moto_server"
 
@@ -99,7 +103,8 @@ def server(program: Path, port: int, folder: Path) -> Iterator[None]:
         )
     try:
         until(lambda: answers(port) or process.poll() is not None, 60)
-        fs.S3FileSystem(allow_bucket_creation=True).create_dir(BUCKET)
+        here = f"http://127.0.0.1:{port}"
+        fs.S3FileSystem(endpoint_override=here, allow_bucket_creation=True).create_dir(BUCKET)
         yield
     finally:
         process.kill()
@@ -124,7 +129,7 @@ def lost(first: Tiny, second: Tiny, again: Path) -> bool:
     shutil.rmtree(first.folder)
     with Command(second.folder, "launch", *SEARCH) as command:
         refused = command.ended(2, PATIENCE)
-    with Command(second.folder, "resume", address) as command:
+    with Command(second.folder, "resume", address, *HERE) as command:
         said = command.ended(seconds=PATIENCE)
     told = [line for line in (*refused.splitlines(), *said.splitlines()) if wanted(line)]
     print("\n".join(f"  {line.strip()}" for line in told))
@@ -170,7 +175,7 @@ def silent(tiny: Tiny, program: Path, port: int, folder: Path) -> bool:
         said = command.ended(seconds=PATIENCE)
         took = command.age()
     behind = [line for line in said.splitlines() if "is behind" in line]
-    print("\n".join(f"  {line[:140]}" for line in behind))
+    print("\n".join(f"  {line.partition(' during ')[0][:140]}…" for line in behind))
     run = tiny.run("silent")
     unfinished = len(run.read().missing())
     print(f"  {len(run.read().trials)} trials, {unfinished} unfinished, after {took:.0f} s")

@@ -124,7 +124,8 @@ def test_a_group_is_predicted_by_a_pick_and_a_training_that_never_saw_it(
         clips += fold.clips
         pooled = confusion(fold.labels, fold.logits.argmax(1), len(searched.plan.classes))
         assert np.array_equal(sum(group.counts.values()), pooled)
-        assert f"a search without {', '.join(subjects)}" in told.said[2 * number + 1]
+        assert f"a search without {', '.join(subjects)}" in told.said[3 * number + 1]
+        assert told.said[3 * number + 2] == f"Training its pick, trial {best.number}, on everyone else"
     assert len(set(clips)) == len(clips) == int(np.sum(searched.plan.counts)), "every clip once"
     for subject, counts in zip(sorted(searched.plan.subjects), found.per_subject, strict=True):
         row = searched.plan.counts[searched.plan.subjects.index(subject)]
@@ -179,10 +180,10 @@ def test_a_training_that_is_interrupted_says_how_the_verification_goes_on(
 
     told = Told()
     monkeypatch.setattr(verification, "train_without", died)
+    shutil.rmtree(searched.path / "nested-2", ignore_errors=True)
     with pytest.raises(Interrupted, match="a process must live") as error:
         verify(searched, 2, None, told.say, told)
     assert error.value.fix == f"mersearch verify {searched.path} --nested 2 goes on"
-    shutil.rmtree(searched.path / "nested-2")
 
 
 def test_a_search_that_a_budget_ended_stops_the_verification_with_the_way_on(

@@ -35,7 +35,7 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     """A recorder that puts what it records into the folder `<address>/<name of the run>` too; else `writer` itself.
 
     What an earlier driver has not brought there is brought first. A storage that does not answer never stops a
-    search: it is told once, and what is missing is brought by the next command on the run.
+    search: it is told, and what is missing is brought when it answers again, if need be by the next command.
 
     Raises:
         RunError: no such kind of address.
@@ -73,7 +73,7 @@ def require_unmirrored(address: str | None, name: str) -> None:
 
 
 class _Uploads:
-    """Brings objects to the storage in a thread of its own, in order."""
+    """Brings objects to the storage in a thread of its own, in order; what it did not take is tried again later."""
 
     def __init__(self, bucket: Bucket, notice: Notice) -> None:
         self.bucket, self._notice, self._failed = bucket, notice, False
@@ -82,27 +82,51 @@ class _Uploads:
         self._thread.start()
 
     def put(self, name: str, data: bytes) -> None:
-        """Bring an object to the storage soon."""
+        """Bring an object to the storage soon; of several under one name the last one counts."""
         self._waiting.put((name, data))
 
     def missing(self, error: OSError) -> None:
-        """Tell, once, that the storage does not take what it is given."""
+        """Tell that the storage does not take what it is given, once until it does again."""
         if not self._failed:
             self._failed = True
             reason = str(error).splitlines()[0][:200]
             self._notice(f"the mirror {self.bucket.address} is behind: {reason}; the run itself goes on")
 
     def close(self) -> None:
-        """Wait for what is on its way, but not for ever."""
+        """Wait for what is on its way, but not for ever, and for a storage that is away only once more."""
         self._waiting.put(None)
         self._thread.join(PATIENCE)
 
     def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
+        behind: dict[str, bytes] = {}
+        while self._collect(behind):
+            self._bring(behind)
+        self._bring(behind)
+
+    def _collect(self, behind: dict[str, bytes]) -> bool:
+        """Wait for an object, and take all that wait with it; whether there may be more."""
+        job = self._waiting.get()
+        while job is not None:
+            name, data = job
+            behind[name] = data
             try:
-                self.bucket.put(*job)
-            except OSError as error:
-                self.missing(error)
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                return True
+        return False
+
+    def _bring(self, behind: dict[str, bytes]) -> None:
+        """The oldest first, up to the first one that is not taken; what was taken is removed from `behind`."""
+        try:
+            for name in list(behind):
+                self.bucket.put(name, behind[name])
+                del behind[name]
+        except OSError as error:
+            self.missing(error)
+            return
+        if self._failed:
+            self._failed = False
+            self._notice(f"the mirror {self.bucket.address} has everything again")
 
 
 class _Mirrored:
@@ -136,11 +160,11 @@ class _Mirrored:
 
     def catch_up(self) -> None:
         """Bring everything to the mirror that is not there yet."""
+        there: set[str] = set()
         try:
-            there = set(self._uploads.bucket.names())
+            there.update(self._uploads.bucket.names())
         except OSError as error:
             self._uploads.missing(error)
-            return
         for name in (CONFIG, PROVENANCE, TRIALS, VERDICTS):
             self._put_file(name)
         for trial in self.state.trials.values():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,44 @@ def test_a_storage_that_takes_nothing_is_told_once_and_stops_no_search(tmp_path:
     assert not run.read().missing()
     assert len(notes) == 1
     assert "is behind" in notes[0]
+
+
+def test_what_a_storage_did_not_take_is_brought_when_it_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, notes, away = f"file://{tmp_path}/bucket", list[str](), threading.Event()
+    put, names = Bucket.put, Bucket.names
+
+    def unless_away(bucket: Bucket, name: str, data: bytes) -> None:
+        if away.is_set():
+            told.set()
+            raise OSError("no answer")
+        put(bucket, name, data)
+
+    def silent(bucket: Bucket) -> list[str]:
+        if away.is_set():
+            raise OSError("no answer")
+        return names(bucket)
+
+    monkeypatch.setattr(Bucket, "put", unless_away)
+    monkeypatch.setattr(Bucket, "names", silent)
+    away.set()
+    run, told = a_run(tmp_path / "run"), threading.Event()
+    with run.writer() as writer, mirroring(run, writer, address, notes.append) as recorder:
+        session = Session(recorder, space=SPACE, trials=2, metric="uf1", policy=NoStopping(), seed=7)
+        slot, done = session.next_trial(), dict[int, int]()
+        while slot is not None:
+            slot = advance(session, slot, done)
+            if len(session.state.trials) == 2:
+                assert told.wait(20), "something was refused"
+                away.clear()
+    assert [note.partition("bucket/run ")[2][:20] for note in notes] == [
+        "is behind: no answer",
+        "has everything again",
+    ]
+    assert facts(RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()) == facts(
+        run.read()
+    )
 
 
 def test_a_run_that_is_here_is_not_replaced_by_its_mirror(tmp_path: Path) -> None:
