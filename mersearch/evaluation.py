@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,26 +143,34 @@ def _train(opened: Opened, session: Session, number: int, watcher: Watcher, *, b
         opened, session, number, watcher: the run, its session, the trial, and who is told.
         begun: whether another driver may have been training the first of these chunks.
     """
+    from mersearch.search.packing import smaller
     from mersearch.search.worker import free_card
 
     worker, retries = opened.study.open(), opened.config.trial.retries
     plan, trial = session.plan, session.state.trials[number]
-    worker.start(dict(trial.parameters))
-    attempt, raised, finished = int(begun), 0, False
+    backend = str(opened.study.mode["backend"])
+    worker.start(dict(trial.parameters), trial.backend)
+    before, raised, finished = Counter[int](), 0, False
     while trial.state == "running" and not _worth_spreading(opened, session):
-        start = trial.done - trial.done % plan.chunk
-        while all(subject in trial.folds for subject in plan.next_chunk(start)):
-            start += plan.chunk
-        report = _chunk(opened, worker, number, plan.next_chunk(start), start // plan.chunk, attempt)
+        chunk = trial.done // plan.chunk
+        while all(subject in trial.folds for subject in plan.next_chunk(chunk * plan.chunk)):
+            chunk += 1
+        before[chunk], begun = before[chunk] + begun, False
+        report = _chunk(opened, worker, number, plan.next_chunk(chunk * plan.chunk), chunk, before[chunk])
         if report.exhausted:
             free_card()
         if not report.failure:
             session.report(number, report.folds)
             watcher.update(session.progress())
-            attempt, raised, finished = 0, 0, True
+            raised, finished = 0, True
         elif report.traceback and not report.exhausted and raised < retries:
-            attempt, raised = attempt + 1, raised + 1
+            before[chunk], raised = before[chunk] + 1, raised + 1
             watcher.notice(f"trial {number}: {report.failure}; tried again ({raised} of {retries})")
+        elif report.exhausted and (less := smaller(trial.backend or backend)):
+            before.update({chunk, *(fold.chunk for fold in trial.folds.values())})
+            session.restart(number, less, report.failure)
+            worker.start(dict(trial.parameters), less)
+            watcher.notice(f"trial {number}: {report.failure}; it starts again with folds.backend={less}")
         else:
             session.fail(number, report.failure)
     return finished
@@ -182,9 +191,11 @@ def _chunk(
 
     run = opened.run.path
     try:
-        return Report(tuple(worker.train(number, subjects, chunk, attempt)))
+        held = float(opened.study.mode["device"] == "cuda")
+        folds = worker.train(number, subjects, chunk, attempt)
+        return Report(tuple(dataclasses.replace(fold, gpus=held) for fold in folds))
     except TrialFailure as failure:
-        return Report(failure=failure.line)
+        return Report(failure=failure.line, exhausted=out_of_memory(failure))
     except ProcessDied as death:
         fix = f"{death.fix}; go on with: mersearch resume {run}"
         raise Interrupted(death.rule, received=death.received, fix=fix) from None
@@ -229,6 +240,7 @@ def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *,
             metric=config.search.metric,
             watcher=watcher,
             retries=config.trial.retries,
+            backend=str(opened.study.mode["backend"]),
             begun=begun,
         )
 

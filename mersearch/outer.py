@@ -66,6 +66,7 @@ def train_without(
     opened = dataclasses.replace(inner, study=study, run=where)
     recorder = Memory(plan)
     recorder.append(TrialProposed(0, dict(pick.parameters), pick.proposed.seed))
+    recorder.append(*(dataclasses.replace(restart, trial=0) for restart in pick.restarts))
     session = session_of(opened, recorder)
     session.next_trial()
     with contextlib.suppress(NothingRan):

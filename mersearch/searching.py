@@ -193,9 +193,11 @@ def _on_ray(
                 watcher.notice(remark)
             run, metric = opened.run.path, config.search.metric
             retries = config.trial.retries
+            backend = str(mode["backend"])
             run_search(
-                session, opened.study, on, slots, run=run, metric=metric, watcher=watcher, retries=retries
-            )
+                session, opened.study, on, slots, run=run, metric=metric, watcher=watcher, retries=retries,
+                backend=backend,
+            )  # fmt: skip
 
 
 def _remarks(opened: Opened) -> list[str]:

@@ -20,7 +20,7 @@ from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
 from mersearch.store.files import failure
 from mersearch.store.memory import Recorder
 from mersearch.store.records import FoldRecord, Record, encode
-from mersearch.store.state import RunState
+from mersearch.store.state import RunState, Trial
 from mersearch.store.writer import FOLDS, MAPS, TRIALS, VERDICTS, maps_path
 
 CHUNKS: Final = "folds"
@@ -169,24 +169,27 @@ class _Mirrored:
             self._put_file(name)
         for trial in self.state.trials.values():
             for chunk in {fold.chunk for fold in trial.folds.values()}:
-                if _object(trial.number, chunk) not in there:
+                if _object(trial, chunk) not in there:
                     self._put_chunk(trial.number, chunk)
 
     def _put_chunk(self, trial: int, chunk: int) -> None:
         """Maps first: where the chunk is, they are."""
-        folds = [fold for fold in self.state.trials[trial].folds.values() if fold.chunk == chunk]
+        known = self.state.trials[trial]
+        folds = [fold for fold in known.folds.values() if fold.chunk == chunk]
         for fold in folds:
             file = maps_path(self._run.path, self.state, trial, fold.subject)
             self._put_file(str(file.relative_to(self._run.path)))
-        self._uploads.put(_object(trial, chunk), b"".join(encode(fold) for fold in folds))
+        self._uploads.put(_object(known, chunk), b"".join(encode(fold) for fold in folds))
 
     def _put_file(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._uploads.put(name, (self._run.path / name).read_bytes())
 
 
-def _object(trial: int, chunk: int) -> str:
-    return f"{CHUNKS}/{trial:05d}-{chunk:05d}.jsonl"
+def _object(trial: Trial, chunk: int) -> str:
+    """Name of the object of a chunk; another one after each restart, so that none stands in for another."""
+    again = f"-{len(trial.restarts)}" if trial.restarts else ""
+    return f"{CHUNKS}/{trial.number:05d}-{chunk:05d}{again}.jsonl"
 
 
 def download(address: str, root: Path) -> Path:

@@ -53,6 +53,24 @@ def test_a_run_that_lost_its_machine_goes_on_elsewhere_as_if_nothing_had_happene
     assert found.read().duplicates == 0
 
 
+def test_a_chunk_from_before_a_trial_started_again_does_not_stand_for_the_one_after(tmp_path: Path) -> None:
+    run, address = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket"
+    with run.writer() as writer:
+        session = Session(writer, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7)
+        trial = session.next_trial()
+        assert trial is not None
+        fold = train(run.plan, 0, trial.parameters, run.plan.subjects[0])
+        with mirroring(run, writer, address, print) as recorder:
+            recorder.append(dataclasses.replace(fold, configuration=writer.state.trials[0].configuration))
+        session.restart(0, "loop", "CUDA out of memory")
+        session.report(0, [dataclasses.replace(fold, seconds=9.0)])
+        with mirroring(run, writer, address, print):
+            pass
+    found = RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()
+    assert [fold.seconds for fold in found.folds(0)] == [9.0]
+    assert facts(found) == facts(run.read())
+
+
 def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", a_plan(subjects=6, chunk=4))
     mirrored(run, f"file://{tmp_path}/bucket")
