@@ -6,8 +6,9 @@ The two nodes are on this machine, but each has a network namespace with an addr
 own, so that Ray's head and its worker meet over a network. Then:
 
 1. one search by `cluster/slurm-nodes.sh` on both nodes, to its end;
-2. the same search by `cluster/slurm.sh` on one node with a time limit that is too short: the signal, the queue again,
-   and on from where it was. No fold may be trained twice, and every prediction that both searches have is the same.
+2. the same search, longer, by `cluster/slurm.sh` on one node with a time limit that is too short: the signal, the
+   queue again, and on from where it was. No fold may be trained twice, and every prediction that both searches have
+   is the same.
 
 Everything that was started is ended by its process id. Ends with 1 where anything is not as it must be.
 """
@@ -15,6 +16,7 @@ Everything that was started is ended by its process id. Ends with 1 where anythi
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import shutil
@@ -42,7 +44,12 @@ PACKAGES = {
 }
 NODES = {"mersearch-n1": "10.77.0.1", "mersearch-n2": "10.77.0.2"}
 BRIDGE, OUTSIDE = "mersearch-br", "10.77.0.254"
-TRIALS = {"nodes": 3, "again": 10}
+TRIALS = 3
+"""Of the first search."""
+LONG = 360.0
+"""Seconds that the second search is to train, whatever the machine: longer than its first pass has, and not much."""
+BETWEEN = 0.2
+"""Seconds between two folds."""
 SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
@@ -192,7 +199,7 @@ def daemon(folder: Path, *command: str) -> Iterator[None]:
 
 def two_nodes(jobs: Path) -> bool:
     print("\n1. slurm-nodes.sh on two nodes", flush=True)
-    job = submit(jobs, "slurm-nodes.sh", ("--nodes=2",), "nodes")
+    job = submit(jobs, "slurm-nodes.sh", ("--nodes=2",), "nodes", f"search.trials={TRIALS}")
     state = wait(job)
     run = RunDirectory.open(jobs / "runs" / "nodes")
     folds = [line["node"] for line in lines(run)]
@@ -204,7 +211,8 @@ def two_nodes(jobs: Path) -> bool:
 
 def requeued(jobs: Path) -> bool:
     print("\n2. slurm.sh on one node, with a time limit that is too short", flush=True)
-    job = submit(jobs, "slurm.sh", LIMIT, "again", "search.concurrency=1")
+    trials = long_enough(RunDirectory.open(jobs / "runs" / "nodes"))
+    job = submit(jobs, "slurm.sh", LIMIT, "again", f"search.trials={trials}", "search.concurrency=1")
     state = wait(job)
     run = RunDirectory.open(jobs / "runs" / "again")
     said = (jobs / f"mersearch-{job}.log").read_text()
@@ -217,10 +225,16 @@ def requeued(jobs: Path) -> bool:
     print(f"passes through the queue: {restarts + 1}; folds taken over by the later passes: {taken}")
     print(f"{len(lines(run))} folds in the log, {len(found)} different ones: none was trained twice")
     print(f"{len(both)} of them also in the search on two nodes, {same} of these identical")
-    for line in re.findall(r"^.*(?:time limit|stopped).*$", said, re.MULTILINE):
+    for line in re.findall(r"^.*(?:time limit|stopped \(SIG|trials in).*$", said, re.MULTILINE):
         print(f"  {line}")
     good = "COMPLETED" in state and restarts >= 1 and len(taken) == restarts and min(taken, default=0) > 0
     return verdict(good and len(lines(run)) == len(found) and both and same == len(both), jobs, job)
+
+
+def long_enough(run: RunDirectory) -> int:
+    """Trials that take `LONG` one fold after another, as long as folds took in another search."""
+    took = [fold.seconds for trial in run.read().trials.values() for fold in trial.folds.values()]
+    return math.ceil(LONG / ((sum(took) / len(took) + BETWEEN) * len(run.plan)))
 
 
 def lines(run: RunDirectory) -> list[dict[str, object]]:
@@ -240,7 +254,7 @@ def nothing_left(jobs: Path) -> bool:
 
 def submit(jobs: Path, file: str, options: Sequence[str], name: str, *arguments: str) -> str:
     """Submit a shipped file as it is, with options of the command line; the number of the job."""
-    search = (*SEARCH, f"run.name={name}", f"search.trials={TRIALS[name]}", *arguments)
+    search = (*SEARCH, f"run.name={name}", *arguments)
     command = ("sbatch", "--parsable", *options, str(ROOT / "cluster" / file), *search)
     print("$ " + " ".join(command).replace(f"{ROOT}/", ""), flush=True)
     paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

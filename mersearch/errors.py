@@ -63,6 +63,10 @@ class TrialFailure(MersearchError):
     """One configuration cannot be trained (a NaN, an exception of the algorithm); the search goes on."""
 
 
+class ChunkTooLarge(TrialFailure):
+    """The folds of a chunk do not fit into the memory of a card together; trained in another way they may."""
+
+
 class NothingRan(MersearchError):
     """Every trial failed, so there is nothing to report."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 import traceback
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,14 +75,10 @@ def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Tr
         recording(opened.run, writer) as ledgered,
         mirroring(opened.run, ledgered, opened.config.run.mirror, watcher.notice) as recorder,
     ):
-        session, begun = _session(opened, recorder), bool(writer.state.trials)
-        proposal = session.next_trial()
-        if proposal is not None:
+        session, begun = session_of(opened, recorder), bool(writer.state.trials)
+        if (proposal := session.next_trial()) is not None:
             record_turn(opened, session.progress().folds_done)
-            if address == "local":
-                begun = not _train(opened, session, proposal.trial, watcher, begun=begun) and begun
-            if writer.state.in_state("running"):
-                _spread(opened, _session(opened, recorder), address, watcher, begun=begun)
+            finish(opened, session, proposal.trial, recorder, address, watcher, begun=begun)
         best = session.best()
         if best is None:
             raise NothingRan(
@@ -92,7 +90,37 @@ def evaluate(opened: Opened, watcher: Watcher, address: str | None = None) -> Tr
         return best
 
 
-def _session(opened: Opened, recorder: Recorder) -> Session:
+def finish(
+    opened: Opened,
+    session: Session,
+    number: int,
+    recorder: Recorder,
+    address: str,
+    watcher: Watcher,
+    *,
+    begun: bool,
+) -> None:
+    """Train what is left of a trial: in this process as long as that is the fastest, else on workers.
+
+    Args:
+        opened: whose configuration and study are trained, and in whose folder tracebacks are kept.
+        session, recorder: hold the trial, which was handed out.
+        number: of the trial.
+        address: of Ray, resolved.
+        watcher: is told.
+        begun: whether another driver may have been training the first missing chunk.
+
+    Raises:
+        ClusterError, Interrupted, NothingRan: as `evaluate`.
+    """
+    if address == "local":
+        begun = not _train(opened, session, number, watcher, begun=begun) and begun
+    if recorder.state.in_state("running"):
+        _spread(opened, session_of(opened, recorder), address, watcher, begun=begun)
+
+
+def session_of(opened: Opened, recorder: Recorder) -> Session:
+    """A session of one trial, all folds of which are trained."""
     from mersearch.search.policy import NoStopping
     from mersearch.search.session import Session
     from mersearch.space import Space
@@ -115,33 +143,43 @@ def _train(opened: Opened, session: Session, number: int, watcher: Watcher, *, b
         opened, session, number, watcher: the run, its session, the trial, and who is told.
         begun: whether another driver may have been training the first of these chunks.
     """
+    from mersearch.search.packing import smaller
     from mersearch.search.worker import free_card
 
     worker, retries = opened.study.open(), opened.config.trial.retries
-    worker.start({})
     plan, trial = session.plan, session.state.trials[number]
-    attempt, raised, finished = int(begun), 0, False
+    backend = str(opened.study.mode["backend"])
+    worker.start(dict(trial.parameters), trial.backend)
+    before, raised, finished = Counter[int](), 0, False
     while trial.state == "running" and not _worth_spreading(opened, session):
-        start = trial.done - trial.done % plan.chunk
-        while all(subject in trial.folds for subject in plan.next_chunk(start)):
-            start += plan.chunk
-        report = _chunk(opened, worker, number, start, attempt)
+        chunk = trial.done // plan.chunk
+        while all(subject in trial.folds for subject in plan.next_chunk(chunk * plan.chunk)):
+            chunk += 1
+        before[chunk], begun = before[chunk] + begun, False
+        report = _chunk(opened, worker, number, plan.next_chunk(chunk * plan.chunk), chunk, before[chunk])
         if report.exhausted:
             free_card()
         if not report.failure:
             session.report(number, report.folds)
             watcher.update(session.progress())
-            attempt, raised, finished = 0, 0, True
+            raised, finished = 0, True
         elif report.traceback and not report.exhausted and raised < retries:
-            attempt, raised = attempt + 1, raised + 1
+            before[chunk], raised = before[chunk] + 1, raised + 1
             watcher.notice(f"trial {number}: {report.failure}; tried again ({raised} of {retries})")
+        elif report.exhausted and (less := smaller(trial.backend or backend)):
+            before.update({chunk, *(fold.chunk for fold in trial.folds.values())})
+            session.restart(number, less, report.failure)
+            worker.start(dict(trial.parameters), less)
+            watcher.notice(f"trial {number}: {report.failure}; it starts again with folds.backend={less}")
         else:
             session.fail(number, report.failure)
     return finished
 
 
-def _chunk(opened: Opened, worker: Worker, number: int, start: int, attempt: int) -> Report:
-    """What came of the chunk that begins with fold `start`; the traceback of an exception is kept in the run.
+def _chunk(
+    opened: Opened, worker: Worker, number: int, subjects: Sequence[str], chunk: int, attempt: int
+) -> Report:
+    """What came of the folds of a chunk; the traceback of an exception is kept in the run.
 
     Raises:
         Interrupted: a process that trained folds of it died.
@@ -151,11 +189,13 @@ def _chunk(opened: Opened, worker: Worker, number: int, start: int, attempt: int
     from mersearch.search.worker import Report, out_of_memory
     from mersearch.store.files import new_folder, replace
 
-    plan, run = opened.run.plan, opened.run.path
+    run = opened.run.path
     try:
-        return Report(tuple(worker.train(number, plan.next_chunk(start), start // plan.chunk, attempt)))
+        held = float(opened.study.mode["device"] == "cuda")
+        folds = worker.train(number, subjects, chunk, attempt)
+        return Report(tuple(dataclasses.replace(fold, gpus=held) for fold in folds))
     except TrialFailure as failure:
-        return Report(failure=failure.line)
+        return Report(failure=failure.line, exhausted=out_of_memory(failure))
     except ProcessDied as death:
         fix = f"{death.fix}; go on with: mersearch resume {run}"
         raise Interrupted(death.rule, received=death.received, fix=fix) from None
@@ -181,6 +221,7 @@ def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *,
     """Train what is left on every worker that there is room for."""
     from mersearch.placing import private_cores, slots_on
     from mersearch.search.engine import run_search
+    from mersearch.search.pieces import chunk_count
     from mersearch.search.ray_cluster import cluster
     from mersearch.search.slots import local_cards, local_cores
 
@@ -188,7 +229,8 @@ def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *,
     cores = private_cores(config) if address == "local" else local_cores()
     with cluster(address, cpus=cores, gpus=local_cards(), threads=threads) as on:
         slots = slots_on(config, on)
-        watcher.notice(f"{slots.count} chunks of folds at a time")
+        if min(slots.count, chunk_count(session.plan, len(session.plan))) > 1:
+            watcher.notice(f"{slots.count} chunks of folds at a time")
         run_search(
             session,
             opened.study,
@@ -198,6 +240,7 @@ def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *,
             metric=config.search.metric,
             watcher=watcher,
             retries=config.trial.retries,
+            backend=str(opened.study.mode["backend"]),
             begun=begun,
         )
 

@@ -91,7 +91,9 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
             landmarks=pinned.preprocess.landmarks and _absolute(pinned.preprocess.landmarks),
         ),
         cache=_absolute(pinned.cache),
+        folds=dataclasses.replace(pinned.folds, backend=trial.backend or pinned.folds.backend),  # type: ignore[arg-type]
     )
+    mode = run.provenance["mode"]
     scores = {name: METRICS[name](trial.confusions[-1]) for name in METRICS}
     turns = run.provenance.get("turns", [])
     return {
@@ -103,7 +105,7 @@ def _values(run: RunDirectory, config: Config, trial: Trial, found: Honest | Non
             "seconds_per_fold": fold_cost(trial),
             **({"corrected": found.facts()} if found and found.trial == trial.number else {}),
             "data": run.provenance["data"]["digest"],
-            "mode": run.provenance["mode"],
+            "mode": {**mode, "backend": trial.backend} if trial.backend else mode,
             **({"other_modes": [turn["mode"] for turn in turns]} if turns else {}),
         },
         **here.to_dict(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,10 @@ from mersearch.by_database import Scores, of_counts, score_lines
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError
 from mersearch.metrics import METRICS, NAMES, confusion, scores
-from mersearch.search.worker import TOGETHER, Study
+from mersearch.search.worker import Study
 from mersearch.selection import DRAWS, RELIABLE, resample, strata_of
 from mersearch.store import FoldPlan, FoldRecord, Trial
+from mersearch.store.bucket import below
 from mersearch.store.files import new_folder, replace
 from mersearch.store.records import encode, fold_record
 from mersearch.student import quantile
@@ -135,18 +136,20 @@ def groups_of(plan: FoldPlan, groups: int) -> list[tuple[str, ...]]:
 def inner_config(config: Config, root: Path, number: int, subjects: Sequence[str]) -> Config:
     """The same search without a group of subjects, as a run of its own.
 
-    Without an earlier run: its scores are of the group's subjects too.
+    Without an earlier run: its scores are of the group's subjects too. Its mirror is below that of the run.
     """
+    where = config.run
+    mirror = where.mirror and below(where.mirror, where.name, root.name)
     return dataclasses.replace(
         config,
-        run=dataclasses.replace(config.run, root=str(root), name=f"group-{number}", ledger=None),
+        run=dataclasses.replace(where, root=str(root), name=f"group-{number}", ledger=None, mirror=mirror),
         data=dataclasses.replace(config.data, without=(*config.data.without, *subjects)),
         search=dataclasses.replace(config.search, warm_start=None),
     )
 
 
 def judged(
-    study: Study, folder: Path, subjects: tuple[str, ...], pick: Trial
+    study: Study, folder: Path, subjects: tuple[str, ...], pick: Trial, train: Callable[[], FoldRecord]
 ) -> dict[str, NDArray[np.int64]]:
     """Confusion counts of a group's subjects, predicted by a pick trained on everyone else; stored in `folder`.
 
@@ -155,24 +158,16 @@ def judged(
         folder: of the inner run.
         subjects: the group.
         pick: of the inner run.
+        train: trains it, where that is not stored yet.
 
-    Raises:
-        TrialFailure: the training left the finite numbers.
-        RunError, Interrupted: as every write.
+    Raises what `train` and every write raise.
     """
     stored = _stored(folder / FILE, pick, subjects)
     if stored is None:
-        stored = _trained(study, subjects, pick)
+        stored = train()
         text = json.dumps({"subjects": list(subjects), "fold": json.loads(encode(stored))}).encode() + b"\n"
         replace(new_folder(folder, None) / FILE, text, folder)
     return _per_subject(stored, study, subjects)
-
-
-def _trained(study: Study, subjects: tuple[str, ...], pick: Trial) -> FoldRecord:
-    worker = dataclasses.replace(study, together=subjects).open()
-    worker.start(pick.parameters)
-    (fold,) = worker.train(pick.number, [TOGETHER], 0, 0)
-    return dataclasses.replace(fold, configuration=pick.configuration)
 
 
 def _stored(file: Path, pick: Trial, subjects: tuple[str, ...]) -> FoldRecord | None:

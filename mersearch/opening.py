@@ -19,6 +19,7 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
+from mersearch.nesting import put
 from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
@@ -30,6 +31,7 @@ from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
 from mersearch.store.files import replace
 from mersearch.store.lease import require_idle
+from mersearch.store.mirror import require_unmirrored
 
 EXTENDABLE = (
     "search.trials",
@@ -46,6 +48,8 @@ DATA_PLACES = ("data.root", "data.roots", "macro.root", "preprocess.cache", "pre
 """Keys, or groups of keys, that may change because files moved; the data are read again there, and their digest must
 be the same."""
 PLACES = ("run.root", "run.name", "run.ledger", "run.mirror", *DATA_PLACES)
+ON_RESUME = (*EXTENDABLE, "run.mirror", *DATA_PLACES)
+"""Keys, or groups of keys, that `resume` takes."""
 NAMED = 2
 """Clips that a remark names."""
 
@@ -86,7 +90,7 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
     Raises:
         ConfigError: the run exists with another configuration, as `make_ready`, or as `warm_start`.
         DataError: a database breaks a rule, is not the one of the launch, or as `warm_start`.
-        RunError: the folder cannot be used.
+        RunError: the folder cannot be used, or as `require_unmirrored`.
         Interrupted: as `make_ready`.
     """
     path = location(config)
@@ -95,6 +99,7 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
         config = as_launched(run, config)
         return _reopen(run, config, report, mode or current_mode(config))
     earlier = find_earlier(config)
+    require_unmirrored(config.run.mirror, config.run.name)
     RunDirectory.require_free(path)
     ready = make_ready(config, report, mode)
     config = ready.study.config
@@ -258,14 +263,17 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
     for override in overrides:
         key, separator, text = override.partition("=")
         section, _, name = key.partition(".")
-        if not separator or not name or not _among(key, EXTENDABLE):
+        if not separator or not name or not _among(key, ON_RESUME):
             raise ConfigError(
-                f"a run goes on with its own configuration; only {_listed(EXTENDABLE)} may change",
+                f"a run goes on with its own configuration; only {_listed(ON_RESUME)} may change",
                 received=override,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
         run.setting("search", "trials")
-        values.setdefault(section, {})[name] = _value(override, text)
+        if section == "data" and name.startswith("roots."):
+            put(values, key, _value(override, text))
+        else:
+            values.setdefault(section, {})[name] = _value(override, text)
     places = Sources.of_file(run.path / "config.yaml")
     typed = tuple((override.partition("=")[0], override) for override in overrides)
     config = load_config(values, dataclasses.replace(places, overrides=typed))

@@ -62,6 +62,11 @@ def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict
         },
         "best": None if best is None else _best(best),
         "corrected": None if corrected is None else corrected.facts(),
+        "restarted": [
+            {"trial": trial.number, "backend": trial.backend, "why": trial.restarts[-1].why}
+            for trial in state.trials.values()
+            if trial.backend
+        ],
         "audit": audit(state, metric),
         "front": front.facts(state, metric) if _trades(run) else [],
         "variants": _variants(run),
@@ -119,6 +124,7 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
         now.shortfall, 78, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
     )
     lines += shortfall
+    lines += _restarted(found)
     lines += _table(now, metric, found) if found["variants"] else _ranking(now, metric, found)
     best = [] if found["variants"] else best_lines(state, metric, corrected)
     lines += ["", *(f"  {line}" for line in best)] if best else []
@@ -137,6 +143,21 @@ def _forecast(found: dict[str, Any], now: Progress, slots: int) -> list[str]:
         of = "" if hours["of"] is None else f" of {hours['of']:g}"
         lines.append(f"  cards    {hours['spent']:.3g}{of} GPU-hours")
     return lines
+
+
+def _restarted(found: dict[str, Any]) -> list[str]:
+    """Trials that a whole card had not enough memory for, by what they are trained with instead."""
+    numbers: dict[str, list[str]] = {}
+    for row in found["restarted"]:
+        numbers.setdefault(row["backend"], []).append(str(row["trial"]))
+    return [
+        line
+        for backend, trials in numbers.items()
+        for line in textwrap.wrap(
+            f"  memory   of a card not enough, started again with folds.backend={backend}: "
+            f"trial {', '.join(trials)}", 80, subsequent_indent=" " * 11,
+        )
+    ]  # fmt: skip
 
 
 def _span(seconds: float) -> str:

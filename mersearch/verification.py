@@ -9,15 +9,16 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from mersearch.config.records import Config
-from mersearch.errors import ConfigError, NothingRan, Stopped
+from mersearch.errors import ConfigError, Interrupted, NothingRan, Stopped
 from mersearch.honest import honest
 from mersearch.nested import Group, Nested, groups_of, inner_config, judged, lines
 from mersearch.opening import Opened, extend, open_run
+from mersearch.outer import train_without
 from mersearch.placing import mode_at
 from mersearch.preparation import Report
 from mersearch.ready import known
 from mersearch.searching import Say, search, standing_of
-from mersearch.store import RunDirectory
+from mersearch.store import FoldRecord, RunDirectory, Trial
 from mersearch.store.files import replace
 from mersearch.summary import best_lines
 
@@ -48,7 +49,8 @@ def verify(
     Raises:
         ConfigError: nothing is searched in the run, or the groups do not fit.
         NothingRan: a search has no complete trial.
-        Stopped: a budget ended a search before its end.
+        TrialFailure: a pick cannot be trained with its group held out.
+        Interrupted: a budget, a signal or a failure ended a search or a training before its end.
     """
     since = time.monotonic() if since is None else since
     config = extend(run, ())
@@ -67,7 +69,11 @@ def verify(
             search(opened, address, say, since=since, began=began)
         except Stopped as stopped:
             raise Stopped(stopped.rule, received=stopped.received, fix=_again(run, groups)) from None
-        found.append(_group(run, outer, opened, subjects, groups))
+        pick = _pick(run, opened, groups)
+        try:
+            found.append(_group(outer, opened, subjects, pick, address, say))
+        except Interrupted as early:
+            raise type(early)(early.rule, received=early.received, fix=_again(run, groups)) from None
     result = Nested(config.search.metric, tuple(found))
     replace(root / FILE, json.dumps(result.facts(), indent=2).encode() + b"\n", run.path)
     return result
@@ -80,19 +86,31 @@ def verify_lines(run: RunDirectory, found: Nested) -> list[str]:
     return lines(found, ["", f"{run.name} itself:", *(f"  {line}" for line in beside)] if beside else [])
 
 
-def _group(run: RunDirectory, outer: Opened, opened: Opened, subjects: tuple[str, ...], groups: int) -> Group:
-    state, metric = opened.run.read(), opened.config.search.metric
+def _pick(run: RunDirectory, opened: Opened, groups: int) -> Trial:
+    """The best trial of an inner search that is over."""
+    state = opened.run.read()
     if not standing_of(opened, state).finished:
         raise Stopped("a search of the verification is not over", fix=_again(run, groups))
-    pick = state.best(metric)
+    pick = state.best(opened.config.search.metric)
     if pick is None:
         raise NothingRan(
             "a search must have a complete trial to pick",
             received=f"{opened.run.path}: none",
             fix="more search.trials, or another search.scheduler",
         )
-    counts = judged(outer.study, opened.run.path, subjects, pick)
-    return Group(subjects, pick.number, len(state.trials), pick.score(metric) or 0.0, counts)
+    return pick
+
+
+def _group(
+    outer: Opened, opened: Opened, subjects: tuple[str, ...], pick: Trial, address: str | None, say: Say
+) -> Group:
+    def train() -> FoldRecord:
+        say([f"Training its pick, trial {pick.number}, on everyone else"])
+        return train_without(outer.study, opened, subjects, pick, address, say)
+
+    counts = judged(outer.study, opened.run.path, subjects, pick, train)
+    score = pick.score(opened.config.search.metric) or 0.0
+    return Group(subjects, pick.number, len(opened.run.read_trials().trials), score, counts)
 
 
 def _again(run: RunDirectory, groups: int) -> str:

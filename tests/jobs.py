@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from mersearch.errors import DataError, ProcessDied, TrialFailure
 from mersearch.store import FoldPlan, FoldRecord, Parameters, Progress
@@ -23,7 +24,7 @@ class Job:
     Attributes:
         faults: trial → what happens to it: `diverge`, `bug`, `bug once` (at chunk 1), `nan`, `die` (once, at
             chunk 1), `lose a process` (once, at chunk 1), `die always`, `meet` (chunk 0 is trained when chunk 4 has
-            been begun).
+            been begun), `crowd` (no memory from chunk 1 on, but for the loop).
         unreadable: no worker can load the data.
         seconds: how long a chunk takes.
         log: a file that gets a line per loading and per chunk.
@@ -57,10 +58,11 @@ class Faker:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.parameters: Parameters = {}
+        self.backend = ""
         self.remark = job.remark
 
-    def start(self, parameters: Parameters) -> None:
-        self.parameters = parameters
+    def start(self, parameters: Parameters, backend: str = "") -> None:
+        self.parameters, self.backend = parameters, backend
 
     def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
         fault = self.job.faults.get(trial)
@@ -72,6 +74,8 @@ class Faker:
             raise TrialFailure("losses stay finite", received="NaN in stage main")
         if fault == "bug" or (fault == "bug once" and chunk == 1 and attempt == 0):
             raise KeyError("no such layer")
+        if fault == "crowd" and chunk and self.backend != "loop":
+            raise torch.OutOfMemoryError("CUDA out of memory")
         if fault == "lose a process" and chunk == 1 and attempt == 0:
             raise ProcessDied(
                 "processes must live", received="process 7 ended by signal SIGKILL", fix="fewer"

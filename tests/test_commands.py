@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors import safe_open
 
@@ -136,6 +137,30 @@ def test_an_exported_configuration_gives_the_stored_logits(
     assert written["corrected"]["naive"]["uf1"] == written["uf1"]
     (ledger,) = (place / "runs/ledger").iterdir()
     assert ledger.read_bytes().count(b"\n") == 1
+
+
+def test_a_chunk_that_fits_into_no_card_as_one_program_is_trained_fold_by_fold_and_exported_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("mersearch.training.chunk.fit_together", full)
+    crowded = ("run.name=crowded", "folds.backend=fused", "folds.chunk=2")
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", *crowded) == 0
+    assert "starts again with folds.backend=loop" in " ".join(capsys.readouterr().out.split())
+    alone, found = (RunDirectory.open(place / "runs" / name).read() for name in ("one", "crowded"))
+    assert found.trials[0].backend == "loop"
+    for a, b in zip(alone.folds(0), found.folds(0), strict=True):
+        assert a.clips == b.clips
+        np.testing.assert_array_equal(a.logits, b.logits)
+    assert mersearch(monkeypatch, "export", "crowded", "-o", "small") == 0
+    written = yaml.safe_load((place / "small/best.yaml").read_text())
+    assert (written["folds"]["backend"], written["exported"]["mode"]["backend"]) == ("loop", "loop")
+    assert mersearch(monkeypatch, "status", "crowded") == 0
+    assert "started again with folds.backend=loop: trial 0" in capsys.readouterr().out
+    shutil.rmtree(place / "runs/crowded")
 
 
 def test_export_front_writes_the_trials_that_no_other_one_matches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from mersearch.errors import Interrupted, ProcessDied
 from mersearch.evaluation import _train
 from mersearch.search.policy import NoStopping
-from mersearch.store import FoldRecord, RunDirectory
+from mersearch.store import FoldRecord, Parameters, RunDirectory
 from tests.jobs import Job, Notebook
 from tests.runs import a_run, a_session
 
@@ -25,6 +25,7 @@ class Raising(Job):
 
     error: Exception | None = None
     always: bool = False
+    mode: Any = field(default_factory=lambda: {"backend": "loop", "device": "cpu"})
 
     def open(self) -> Any:
         worker = super().open()
@@ -36,7 +37,10 @@ class Raising(Job):
                 raise self.error
             return train(trial, subjects, chunk, attempt)
 
-        worker.start = lambda _: None  # type: ignore[method-assign]
+        def start(_: Parameters, backend: str = "") -> None:
+            worker.backend = backend
+
+        worker.start = start  # type: ignore[method-assign]
         worker.train = raising  # type: ignore[method-assign]
         return worker
 
@@ -81,6 +85,19 @@ def test_a_chunk_that_raises_once_too_often_fails_the_trial_and_a_whole_card_too
     finished, notes = trained(run, Raising(run.plan, error=error, always=True), retries)
     assert (finished, len(notes.notices)) == (False, said)
     assert run.read().trials[0].why == f"{type(error).__name__}: {error}"
+
+
+def test_a_configuration_that_a_card_is_too_small_for_starts_again_in_a_smaller_mode(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    crowded = Raising(run.plan, {0: "crowd"}, mode={"backend": "fused", "device": "cuda"})
+    finished, notes = trained(run, crowded)
+    trial = run.read().trials[0]
+    assert (finished, trial.state, trial.backend) == (True, "complete", "loop")
+    assert [fold.attempt for fold in run.read().folds(0)] == [1, 1, 0, 0, 0, 0]
+    assert {fold.gpus for fold in (*trial.folds.values(), *trial.discarded)} == {1.0}
+    assert notes.notices == [
+        "trial 0: OutOfMemoryError: CUDA out of memory; it starts again with folds.backend=loop"
+    ]
 
 
 def test_what_is_not_finite_is_not_tried_again(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.measuring",
         "mersearch.model",
         "mersearch.nested",
+        "mersearch.outer",
         "mersearch.packed",
         "mersearch.planning",
         "mersearch.report",

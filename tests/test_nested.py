@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mersearch import verification
+from mersearch import evaluation, verification
 from mersearch.config import compose
-from mersearch.errors import ConfigError, Stopped
+from mersearch.errors import ConfigError, Interrupted, Stopped, TrialFailure
 from mersearch.metrics import METRICS, confusion
 from mersearch.nested import FILE, Group, Nested, groups_of, inner_config, lines
-from mersearch.opening import Opened, open_run
+from mersearch.opening import Opened, extend, open_run
+from mersearch.outer import train_without
 from mersearch.ready import current_mode
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
+from mersearch.search.worker import TOGETHER
 from mersearch.store import RunDirectory
 from mersearch.store.records import fold_record
 from mersearch.verification import verify, verify_lines
@@ -122,19 +124,66 @@ def test_a_group_is_predicted_by_a_pick_and_a_training_that_never_saw_it(
         clips += fold.clips
         pooled = confusion(fold.labels, fold.logits.argmax(1), len(searched.plan.classes))
         assert np.array_equal(sum(group.counts.values()), pooled)
-        assert f"a search without {', '.join(subjects)}" in told.said[2 * number + 1]
+        assert f"a search without {', '.join(subjects)}" in told.said[3 * number + 1]
+        assert told.said[3 * number + 2] == f"Training its pick, trial {best.number}, on everyone else"
     assert len(set(clips)) == len(clips) == int(np.sum(searched.plan.counts)), "every clip once"
     for subject, counts in zip(sorted(searched.plan.subjects), found.per_subject, strict=True):
         row = searched.plan.counts[searched.plan.subjects.index(subject)]
         assert counts.sum(1).tolist() == list(row)
 
-    monkeypatch.setattr("mersearch.nested._trained", None)
+    monkeypatch.setattr(verification, "train_without", None)
     assert verify(searched, 2, None, told.say, told).facts() == found.facts(), "nothing is trained again"
     stored = json.loads((searched.path / "nested-2" / verification.FILE).read_text())
     assert stored == found.facts()
     text = verify_lines(searched, found)
     assert max(map(len, text)) <= 80
     assert any(line.startswith("  best: trial") for line in text), "the run's own score beside it"
+
+
+def test_a_pick_is_trained_on_a_worker_with_the_predictions_that_it_has_here(
+    searched: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_run(extend(searched, ()), quiet)
+    best, said = searched.read().best("uf1"), list[str]()
+    assert best is not None
+    group = groups_of(searched.plan, 2)[0]
+    here = train_without(opened.study, opened, group, best, "local", said.extend)
+    monkeypatch.setattr(evaluation, "_train", lambda *_, **__: False)
+    there = train_without(opened.study, opened, group, best, "local", said.extend)
+    assert said == []
+    assert (here.subject, here.trial, here.configuration) == (TOGETHER, best.number, best.configuration)
+    for name in ("clips", "labels", "diagnostics", "configuration", "attempt"):
+        assert getattr(here, name) == getattr(there, name), name
+    assert here.logits.tobytes() == there.logits.tobytes()
+
+
+def test_a_pick_that_cannot_be_trained_without_its_group_is_said_with_its_reason(
+    searched: RunDirectory, quickly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(*_: Any, **__: Any) -> None:
+        raise TrialFailure("losses stay finite", received="NaN")
+
+    told = Told()
+    opened = open_run(extend(searched, ()), quiet)
+    best = searched.read().best("uf1")
+    assert best is not None
+    monkeypatch.setattr("mersearch.training.train_chunk", diverged)
+    with pytest.raises(TrialFailure, match=r"with its group held out\n.*whole: losses stay finite: NaN"):
+        train_without(opened.study, opened, groups_of(searched.plan, 2)[0], best, None, told.say)
+
+
+def test_a_training_that_is_interrupted_says_how_the_verification_goes_on(
+    searched: RunDirectory, quickly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def died(*_: Any, **__: Any) -> None:
+        raise Interrupted("a process must live", received="SIGKILL", fix="go on with: mersearch resume x")
+
+    told = Told()
+    monkeypatch.setattr(verification, "train_without", died)
+    shutil.rmtree(searched.path / "nested-2", ignore_errors=True)
+    with pytest.raises(Interrupted, match="a process must live") as error:
+        verify(searched, 2, None, told.say, told)
+    assert error.value.fix == f"mersearch verify {searched.path} --nested 2 goes on"
 
 
 def test_a_search_that_a_budget_ended_stops_the_verification_with_the_way_on(
@@ -172,7 +221,10 @@ def test_groups_have_every_subject_once_and_about_as_many_clips() -> None:
 def test_a_search_without_a_group_has_no_earlier_run_and_a_ledger_of_its_own() -> None:
     config = compose("quintuplet", ["run.name=whole", "run.ledger=shared", "search.warm_start=earlier"])
     assert Path(config.run.ledger or "").is_absolute()
+    assert config.run.mirror is None
+    config = dataclasses.replace(config, run=dataclasses.replace(config.run, mirror="s3://bucket/runs"))
     inner = inner_config(config, Path("runs/whole/nested-5"), 3, ("db/01", "db/02"))
+    assert inner.run.mirror == "s3://bucket/runs/whole/nested-5"
     assert (inner.run.name, inner.run.root, inner.run.ledger) == ("group-3", "runs/whole/nested-5", None)
     assert inner.data.without == ("db/01", "db/02")
     assert inner.search.warm_start is None

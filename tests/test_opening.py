@@ -59,3 +59,20 @@ def test_a_section_that_a_stored_configuration_lost_takes_no_default(
     with pytest.raises(ConfigError, match="exists with another configuration") as error:
         differences(run, extend(run, ()))
     assert error.value.received.startswith("folds: None → ")
+
+
+def test_resume_takes_the_places_of_the_data_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [f"run.root={tmp_path}", "run.name=moved", "data=megc2019", "macro=none"]
+    config = compose(
+        "quintuplet", [*given, *(f"data.roots.{name}=/old/{name}" for name in ("casme2", "samm", "smic"))]
+    )
+    run = a_stored(tmp_path / "moved", config.to_dict())
+    monkeypatch.chdir(tmp_path)
+    found = extend(run, ["data.roots.samm=new/samm", "preprocess.cache=cache", "run.mirror=s3://bucket/runs"])
+    assert found.data.roots["samm"] == str(tmp_path / "new" / "samm")
+    assert found.data.roots["smic"] == "/old/smic"
+    assert found.cache == str(tmp_path / "cache")
+    changed = {key for key, _, _ in differences(run, found)}
+    assert changed == {"data.roots.samm", "preprocess.cache", "run.mirror"}

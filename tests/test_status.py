@@ -22,6 +22,7 @@ from mersearch.store import (
     SpaceExhausted,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     configuration,
 )
 from mersearch.store.lease import Holder, Lease, holder
@@ -147,6 +148,17 @@ def test_status_says_what_of_a_budget_is_spent_and_that_it_ended_the_search(tmp_
     assert any(line.startswith(f"  {hours:.3g} of 0.003 GPU-hours are spent") for line in lines)
     budget = summary.facts(run, run.read())["budget"]
     assert budget["gpu_hours"] == {"spent": pytest.approx(hours), "of": 0.003}
+
+
+def test_status_names_the_trials_that_a_card_was_too_small_for(run: RunDirectory) -> None:
+    assert not any("memory" in line for line in said(run))
+    with run.writer() as writer:
+        writer.append(TrialRestarted(0, "loop", "CUDA out of memory"))
+    lines = said(run)
+    assert "  memory   of a card not enough, started again with folds.backend=loop: trial 0" in lines
+    assert summary.facts(run, run.read())["restarted"] == [
+        {"trial": 0, "backend": "loop", "why": "CUDA out of memory"}
+    ]
 
 
 def test_where_the_ledger_cannot_be_read_the_best_trial_comes_with_a_caution(run: RunDirectory) -> None:

@@ -18,7 +18,7 @@ from tests.commands import Command
 TRIALS = 13
 """The Parzen estimator takes over after ten scored trials, so that it proposes too."""
 LOGS = ("trials.jsonl", "folds.jsonl", "verdicts.jsonl")
-CHANGING = ("time", "seconds", "node", "attempt")
+CHANGING = ("time", "seconds", "node", "attempt", "gpus")
 """Fields of a log line that say when and where, not what."""
 
 

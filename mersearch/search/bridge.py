@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from mersearch.errors import ClusterError, Interrupted, Stopped, TimeUp
 from mersearch.search.events import Events
-from mersearch.search.packing import larger
+from mersearch.search.packing import larger, smaller
 from mersearch.search.pieces import Piece, Pieces
 from mersearch.search.session import Session
 from mersearch.search.worker import Report
@@ -56,6 +56,7 @@ class Bridge:
         lost: name of the part of Ray that has ended, empty while none has.
         retries: how often a chunk is computed again after an exception of the algorithm.
         gpus: cards that a trial occupies, as long as they suffice.
+        backend: that trains a trial, as long as the memory of a card suffices.
         begun: as for `Pieces`.
     """
 
@@ -70,13 +71,14 @@ class Bridge:
         *,
         retries: int = 0,
         gpus: float = 0.0,
+        backend: str = "loop",
         begun: bool = True,
     ) -> None:
         self._session, self._run, self._events = session, run, events
         self._watcher, self._interrupted, self._lost = watcher, interrupted, lost
         self._pieces, self._retries = Pieces(session, begun=begun), retries
         self._raised = Counter[tuple[int, int]]()
-        self._gpus, self._rooms = gpus, dict[int, float]()
+        self._gpus, self._rooms, self._backend = gpus, dict[int, float](), backend
         self._progress = session.progress()
         self._finished = self._progress.folds_done > 0
         self._remarked: set[str] = set()
@@ -96,17 +98,24 @@ class Bridge:
         """Whether there may be another piece later although there is none now."""
         return self._pieces.open or self._session.waits
 
-    def report(self, trial: int, chunk: int, report: Report, room: float | None = None) -> bool:
+    def report(
+        self, trial: int, chunk: int, report: Report, room: float | None = None, backend: str = ""
+    ) -> bool:
         """Store what a worker sent; whether its slot goes on with the following chunk.
 
         Args:
             trial, chunk: what it was to train.
             report: what came of it.
             room: cards that its piece occupied, where the usual share was too small for the trial.
+            backend: that its piece was trained with, where it is not the run's. What the trial has left behind since
+                then does not count.
         """
         with self._leaving():
             if report.unusable is not None:
                 raise report.unusable
+            if backend != self.backend(trial):
+                self._pieces.release(trial, chunk)
+                return False
             if report.failure:
                 self._failed(trial, chunk, report, room)
                 return False
@@ -139,15 +148,18 @@ class Bridge:
         self.fail(trial, report.failure, report.traceback)
 
     def _exhausted(self, trial: int, chunk: int, report: Report, had: float) -> None:
-        """A card's memory was: the trial goes on with more of it, or has failed where it had a card alone.
+        """A card's memory was: the trial goes on with more of it; where it had a card alone, it starts again in a
+        smaller mode, or has failed where there is none.
 
         Other pieces of the trial, which began with as little, only go on with what it has been given meanwhile.
         """
         if had < self._rooms.get(trial, self._gpus):
             self._pieces.again(trial, chunk)
             return
-        more = larger(had)
-        if more is None:
+        more, less = larger(had), smaller(self.backend(trial) or self._backend)
+        if more is None and less is not None:
+            self._restart(trial, chunk, less, report)
+        elif more is None:
             fix = "a smaller batch, width or size of the clips, or trial.gpus=0"
             self.fail(
                 trial, f"the memory of a whole card is not enough ({report.failure}); {fix}", report.traceback
@@ -160,6 +172,29 @@ class Bridge:
                 f"trial {trial}: the memory of the card is not enough for {int(1 / had + 1e-9)} trials; "
                 f"it goes on with trial.gpus={more:g}"
             )
+
+    def _restart(self, trial: int, chunk: int, backend: str, report: Report) -> None:
+        known = self._session.state.trials[trial]
+        if known.state != "running":
+            return
+        for again in {chunk, *(fold.chunk for fold in known.folds.values())}:
+            self._pieces.again(trial, again)
+        before = self.backend(trial) or self._backend
+        self._keep(trial, report.traceback)
+        self._session.restart(trial, backend, report.failure)
+        self._watcher.notice(
+            f"trial {trial}: the memory of a whole card is not enough for folds.backend={before}; it starts again "
+            f"with folds.backend={backend}"
+        )
+        self._changed(trial)
+
+    def backend(self, trial: int) -> str:
+        """Back-end of a trial that was started again in a smaller mode; empty for that of the run."""
+        return self._session.state.trials[trial].backend
+
+    def gpus(self, trial: int) -> float:
+        """Cards that a trial occupies."""
+        return self._rooms.get(trial, self._gpus)
 
     def room(self, trial: int) -> float | None:
         """Cards that a trial occupies because its share was too small; None where it was not."""

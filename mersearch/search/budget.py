@@ -45,9 +45,15 @@ class Budget:
         return self._hours(state) or self._flat(state, coming)
 
     def spent(self, state: RunState) -> float:
-        """Hours of cards of all finished folds."""
-        seconds = sum(fold.seconds for trial in state.trials.values() for fold in trial.folds.values())
-        return seconds * self.cards / HOUR
+        """Hours of cards of all finished folds, with the cards that each of them held.
+
+        Those of folds that a trial started again without count too. Where it was not written down what a fold held,
+        it is taken for what a trial occupies now.
+        """
+        every = (
+            fold for trial in state.trials.values() for fold in (*trial.folds.values(), *trial.discarded)
+        )
+        return sum(fold.seconds * (self.cards if fold.gpus is None else fold.gpus) for fold in every) / HOUR
 
     def _hours(self, state: RunState) -> str:
         if self.gpu_hours is None or not self.cards or expected_seconds(state) is None:

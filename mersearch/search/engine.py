@@ -31,6 +31,7 @@ def run_search(
     metric: str,
     watcher: Watcher,
     retries: int = 0,
+    backend: str = "loop",
     begun: bool = True,
 ) -> None:
     """Run every trial that the session hands out; each finished chunk is in the run directory at once.
@@ -44,6 +45,7 @@ def run_search(
         metric: name of the metric, for the curves.
         watcher: shows the search.
         retries: how often a chunk is computed again after an exception of the algorithm.
+        backend: of the run, for trials that need more memory than a card has.
         begun: whether another driver may have been training the first missing chunk of a trial that is running.
 
     Raises:
@@ -70,6 +72,7 @@ def run_search(
                 on.lost,
                 retries=retries,
                 gpus=slots.gpus,
+                backend=backend,
                 begun=begun,
             )
             _fit(bridge, payload, on, slots)

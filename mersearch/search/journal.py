@@ -31,6 +31,8 @@ STATES = {
 METRIC_NAMES = "study:metric_names"
 """Where Optuna keeps what `Study.set_metric_names` is given."""
 SECONDS = "seconds per fold"
+BACKEND = "folds.backend"
+"""Attribute of a trial that was started again with another back-end than the run's."""
 
 
 class Journal:
@@ -72,6 +74,13 @@ class Journal:
         except OSError as error:
             raise failure(error, self._path, self._path.parent) from error
 
+    def restarted(self, trial: Trial) -> None:
+        """It goes on with another back-end; its scores from before are replaced one by one."""
+        try:
+            self._storage.set_trial_user_attr(self._id(trial), BACKEND, trial.backend)
+        except OSError as error:
+            raise failure(error, self._path, self._path.parent) from error
+
     def ended(self, trial: Trial, state: State, why: str) -> None:
         """The trial is COMPLETE, PRUNED or FAIL from now on; nothing is read from `trial` but its folds."""
         values = self._values(trial, state)
@@ -95,7 +104,11 @@ class Journal:
             STATES[trial.state],
             self._values(trial, trial.state),
             intermediate_values=self._partial(trial, 0),
-            user_attrs={**beside, **({"why": trial.why} if trial.why else {})},
+            user_attrs={
+                **beside,
+                **({BACKEND: trial.backend} if trial.backend else {}),
+                **({"why": trial.why} if trial.why else {}),
+            },
         )
 
     def _partial(self, trial: Trial, before: int) -> dict[int, float]:
@@ -118,6 +131,9 @@ class Silent:
         """Nothing."""
 
     def advanced(self, trial: Trial, before: int) -> None:
+        """Nothing."""
+
+    def restarted(self, trial: Trial) -> None:
         """Nothing."""
 
     def ended(self, trial: Trial, state: State, why: str) -> None:

@@ -73,10 +73,19 @@ def larger(gpus: float) -> float | None:
     >>> larger(0.25), larger(0.3), larger(0.5), larger(1.0)
     (0.5, 0.5, 1.0, None)
     """
-    if gpus >= 1:
+    if not 0 < gpus < 1:
         return None
     trials = int(1 / gpus + 1e-9)
     return part(trials // 2) if trials > 2 else 1.0
+
+
+def smaller(backend: str) -> str | None:
+    """The back-end that trains the same folds with less memory of a card; None where there is none.
+
+    >>> smaller("fused"), smaller("loop-graph"), smaller("loop")
+    ('loop', 'loop', None)
+    """
+    return "loop" if backend in ("fused", "loop-graph", "fused-graph") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,9 @@ class SessionScheduler(FIFOScheduler):  # type: ignore[misc]
         config = trial.config
         if config["over"]:
             return str(TrialScheduler.STOP)
-        keep = self._bridge.report(config["trial"], config["chunk"], result["report"], config["room"])
+        keep = self._bridge.report(
+            config["trial"], config["chunk"], result["report"], config["room"], config["backend"]
+        )
         config["chunk"] += 1
         config["attempt"] = config["crashes"] = 0
         return str(TrialScheduler.CONTINUE if keep else TrialScheduler.STOP)

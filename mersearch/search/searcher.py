@@ -35,6 +35,8 @@ class SessionSearcher(Searcher):  # type: ignore[misc]
             "chunk": piece.chunk,
             "attempt": piece.attempt,
             "room": self._bridge.room(piece.trial),
+            "gpus": self._bridge.gpus(piece.trial),
+            "backend": self._bridge.backend(piece.trial),
             "crashes": 0,
             "over": False,
         }

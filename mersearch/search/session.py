@@ -29,6 +29,7 @@ from mersearch.store import (
     Trial,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     configuration,
     progress,
 )
@@ -184,7 +185,7 @@ class Session:
         return self._draw_from(number, {})
 
     def _draw_from(self, number: int, point: Parameters) -> tuple[Parameters, int] | None:
-        known = {trial.configuration for trial in self._state.trials.values()}
+        known = {configuration(trial.parameters) for trial in self._state.trials.values()}
         for attempt in range(REDRAWS + 1):
             seed = seeds.seed(self._seed, "sampler", number, attempt) if attempt else self._seed
             parameters = propose(
@@ -226,6 +227,14 @@ class Session:
         known = self._state.trials[trial]
         if known.state == "running":
             self._end(known, "failed", why)
+
+    def restart(self, trial: int, backend: str, why: str) -> None:
+        """The trial is trained from its first fold again, with another back-end than the run's."""
+        known = self._state.trials[trial]
+        if known.state == "running":
+            self._writer.append(TrialRestarted(trial, backend, why, self._clock()))
+            self._writer.drop_maps(trial)
+            self._journal.restarted(known)
 
     def best(self) -> Trial | None:
         """The complete trial with the highest metric, the lower number on a tie; None without one."""

@@ -11,7 +11,6 @@ from ray import tune
 
 from mersearch.errors import ClusterError, MersearchError, ProcessDied, TrialFailure
 from mersearch.search.worker import Payload, Report, Worker, free_card, out_of_memory
-from mersearch.store import FoldRecord
 
 LEAVING = "this machine will be taken back"
 """What an actor on such a machine says instead of beginning another chunk."""
@@ -29,7 +28,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Trains a trial chunk by chunk.
 
     `config` holds `trial`, `parameters`, `chunk` (the first one), `attempt`, `room` (the cards that the trial needs
-    where its share was too small, else None), and `over` where there is nothing to do.
+    where its share was too small, else None), `gpus` (those that it holds), `backend` (its own where it was started
+    again in a smaller mode, else empty), and `over` where there is nothing to do.
 
     Nothing that the algorithm raises leaves the actor as an exception, only `Leaving` and `Lost` do; and `done` is
     never in a result: Tune would end the trial without asking the scheduler.
@@ -81,26 +81,23 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         subjects = plan.next_chunk(self._chunk * plan.chunk)
         try:
             if not self._started:
-                self._worker.start(dict(self.config["parameters"]))
+                self._worker.start(dict(self.config["parameters"]), self.config["backend"])
                 self._started = True
             folds = self._worker.train(self.config["trial"], subjects, self._chunk, self.config["attempt"])
         except ProcessDied as error:
             raise Lost(error.line) from None
         except TrialFailure as error:
-            return Report(failure=error.line)
+            exhausted = out_of_memory(error)
+            return Report(
+                failure=error.line, traceback=traceback.format_exc() * exhausted, exhausted=exhausted
+            )
         except Exception as error:
             text = traceback.format_exc()
             return Report(failure=_line(error), traceback=text, exhausted=out_of_memory(error))
         self._chunk += 1
         self.config["attempt"] = 0
-        if self.config["room"] is not None:
-            folds = [_noted(fold, self.config["room"]) for fold in folds]
-        return Report(tuple(folds), remark=self._worker.remark)
-
-
-def _noted(fold: FoldRecord, room: float) -> FoldRecord:
-    """The fold, with the larger share of a card that it needed."""
-    return dataclasses.replace(fold, diagnostics={**fold.diagnostics, "trial.gpus": room})
+        held = [dataclasses.replace(fold, gpus=self.config["gpus"]) for fold in folds]
+        return Report(tuple(held), remark=self._worker.remark)
 
 
 def leaving() -> bool:

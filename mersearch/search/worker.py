@@ -49,8 +49,12 @@ class Report:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether the memory of a card was exhausted."""
+    from mersearch.errors import ChunkTooLarge
+
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(error, torch.OutOfMemoryError)
+    return isinstance(error, ChunkTooLarge) or (
+        torch is not None and isinstance(error, torch.OutOfMemoryError)
+    )
 
 
 def free_card() -> None:
@@ -68,8 +72,8 @@ class Worker(Protocol):
         """What the user should know of this worker's numbers; empty where there is nothing."""
         ...
 
-    def start(self, parameters: Parameters) -> None:
-        """Turn to another configuration."""
+    def start(self, parameters: Parameters, backend: str = "") -> None:
+        """Turn to another configuration, trained with `backend` where it is not to be the run's."""
         ...
 
     def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
@@ -199,6 +203,7 @@ class FoldWorker:
         self._study, self._folds = study, folds
         self._node = socket.gethostname()
         self._algorithm: Algorithm | None = None
+        self._other = ""
 
     def algorithm(self, parameters: Parameters) -> Algorithm:
         """The algorithm of a configuration, for the shapes of the data."""
@@ -215,9 +220,9 @@ class FoldWorker:
         """The fold that holds a subject out."""
         return self._folds[subject]
 
-    def start(self, parameters: Parameters) -> None:
-        """Turn to a configuration."""
-        self._algorithm = self.algorithm(parameters)
+    def start(self, parameters: Parameters, backend: str = "") -> None:
+        """Turn to a configuration, trained with `backend` where it is not to be the run's."""
+        self._algorithm, self._other = self.algorithm(parameters), backend
 
     def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
         """Train and predict the folds of one chunk.
@@ -242,8 +247,8 @@ class FoldWorker:
         return self._records(results, trial, chunk, attempt)
 
     def _backend(self) -> str:
-        """That of the run; with one core per trial, the process for the folds is this one."""
-        backend = str(self._study.mode["backend"])
+        """That of the trial; with one core per trial, the process for the folds is this one."""
+        backend = self._other or str(self._study.mode["backend"])
         return "loop" if backend == "processes" and self._pool is None else backend
 
     def _records(

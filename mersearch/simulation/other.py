@@ -103,7 +103,7 @@ def _pick(state: RunState, pick: Trial | None, metric: str) -> tuple[int | None,
     """The number that a trial of the simulation has in the run, and its score."""
     if pick is None:
         return None, 0.0
-    number = next(t.number for t in state.trials.values() if t.configuration == pick.configuration)
+    number = next(t.number for t in state.trials.values() if t.parameters == pick.parameters)
     return number, pick.score(metric) or 0.0
 
 

@@ -45,7 +45,7 @@ class Recorded:
     """The folds of a run's complete trials, found by configuration."""
 
     def __init__(self, state: RunState) -> None:
-        self._trials = {trial.configuration: trial for trial in state.in_state("complete")}
+        self._trials = {configuration(trial.parameters): trial for trial in state.in_state("complete")}
 
     @property
     def points(self) -> tuple[Parameters, ...]:

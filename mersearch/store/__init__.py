@@ -10,6 +10,7 @@ from mersearch.store.records import (
     SpaceExhausted,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     Verdict,
 )
 from mersearch.store.state import RunState, Trial, configuration, predictions
@@ -31,6 +32,7 @@ __all__ = [
     "TrialEnded",
     "TrialProgress",
     "TrialProposed",
+    "TrialRestarted",
     "Verdict",
     "configuration",
     "is_run",

@@ -7,12 +7,22 @@ from typing import Any
 from mersearch.errors import RunError
 
 
+def below(address: str, *names: str) -> str:
+    """The address of a folder below another one; what follows a `?` stays at the end.
+
+    >>> below("s3://bucket/runs/?region=eu-west-1", "first")
+    's3://bucket/runs/first?region=eu-west-1'
+    """
+    place, mark, options = address.partition("?")
+    return "/".join((place.rstrip("/"), *names)) + mark + options
+
+
 class Bucket:
     """Objects below an address.
 
     Args:
-        address: `s3://bucket/folder` and the like. Who may write there is up to the environment, as for any tool of
-            the storage.
+        address: `s3://bucket/folder` and the like. Who may write there, and where a storage is that is not the
+            provider's own (`AWS_ENDPOINT_URL`), is up to the environment, as for any tool of the storage.
 
     Raises:
         RunError: no such kind of address, or one with a secret in it.
@@ -21,7 +31,7 @@ class Bucket:
     def __init__(self, address: str) -> None:
         from pyarrow import fs
 
-        self.address = address.rstrip("/")
+        self.address = below(address)
         if "@" in self.address.partition("://")[2].partition("/")[0]:
             raise RunError(
                 "the address of a mirror is stored and shown, so it holds no secret",

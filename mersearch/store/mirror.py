@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Final
 
 from mersearch.errors import RunError
-from mersearch.store.bucket import Bucket
+from mersearch.store.bucket import Bucket, below
 from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
 from mersearch.store.files import failure
 from mersearch.store.followed import Followed
 from mersearch.store.memory import Recorder
 from mersearch.store.records import FoldRecord, Record, Verdict, encode
-from mersearch.store.state import RunState
+from mersearch.store.state import RunState, Trial
 from mersearch.store.writer import FOLDS, MAPS, TRIALS, VERDICTS, maps_path
 
 CHUNKS: Final = "folds"
@@ -37,7 +37,7 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     """A recorder that puts what it records into the folder `<address>/<name of the run>` too; else `writer` itself.
 
     What an earlier driver has not brought there is brought first. A storage that does not answer never stops a
-    search: it is told once, and what is missing is brought by the next command on the run.
+    search: it is told, and what is missing is brought when it answers again, if need be by the next command.
 
     Raises:
         RunError: no such kind of address, or another run of this name is there.
@@ -45,7 +45,7 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     if address is None:
         yield writer
         return
-    bucket = Bucket(f"{address.rstrip('/')}/{run.name}")
+    bucket = Bucket(below(address, run.name))
     _require_own(run, bucket)
     uploads = _Uploads(bucket, notice)
     try:
@@ -73,8 +73,28 @@ def _require_own(run: RunDirectory, bucket: Bucket) -> None:
         )
 
 
+def require_unmirrored(address: str | None, name: str) -> None:
+    """Raise RunError where a run of this name is in the mirror already: a new one would overwrite it.
+
+    A storage that does not answer refuses nothing.
+
+    Raises:
+        RunError: also where there is no such kind of address.
+    """
+    if address is None:
+        return
+    bucket = Bucket(below(address, name))
+    with contextlib.suppress(OSError):
+        if PROVENANCE in bucket.names():
+            raise RunError(
+                "a new run does not take the place of another one in its mirror",
+                received=f"{bucket.address} holds a run",
+                fix=f"mersearch resume {bucket.address} goes on with it; or another run.name, or run.mirror",
+            )
+
+
 class _Uploads:
-    """Brings objects to the storage in a thread of its own, in order."""
+    """Brings objects to the storage in a thread of its own, in order; what it did not take is tried again later."""
 
     def __init__(self, bucket: Bucket, notice: Notice) -> None:
         self.bucket, self._notice, self._failed = bucket, notice, False
@@ -83,27 +103,51 @@ class _Uploads:
         self._thread.start()
 
     def put(self, name: str, data: bytes) -> None:
-        """Bring an object to the storage soon."""
+        """Bring an object to the storage soon; of several under one name the last one counts."""
         self._waiting.put((name, data))
 
     def missing(self, error: OSError) -> None:
-        """Tell, once, that the storage does not take what it is given."""
+        """Tell that the storage does not take what it is given, once until it does again."""
         if not self._failed:
             self._failed = True
             reason = str(error).splitlines()[0][:200]
             self._notice(f"the mirror {self.bucket.address} is behind: {reason}; the run itself goes on")
 
     def close(self) -> None:
-        """Wait for what is on its way, but not for ever."""
+        """Wait for what is on its way, but not for ever, and for a storage that is away only once more."""
         self._waiting.put(None)
         self._thread.join(PATIENCE)
 
     def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
+        behind: dict[str, bytes] = {}
+        while self._collect(behind):
+            self._bring(behind)
+        self._bring(behind)
+
+    def _collect(self, behind: dict[str, bytes]) -> bool:
+        """Wait for an object, and take all that wait with it; whether there may be more."""
+        job = self._waiting.get()
+        while job is not None:
+            name, data = job
+            behind[name] = data
             try:
-                self.bucket.put(*job)
-            except OSError as error:
-                self.missing(error)
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                return True
+        return False
+
+    def _bring(self, behind: dict[str, bytes]) -> None:
+        """The oldest first, up to the first one that is not taken; what was taken is removed from `behind`."""
+        try:
+            for name in list(behind):
+                self.bucket.put(name, behind[name])
+                del behind[name]
+        except OSError as error:
+            self.missing(error)
+            return
+        if self._failed:
+            self._failed = False
+            self._notice(f"the mirror {self.bucket.address} has everything again")
 
 
 class _Mirror:
@@ -122,33 +166,36 @@ class _Mirror:
 
     def catch_up(self) -> None:
         """Bring everything to the mirror that is not there yet."""
+        there: set[str] = set()
         try:
-            there = set(self._uploads.bucket.names())
+            there.update(self._uploads.bucket.names())
         except OSError as error:
             self._uploads.missing(error)
-            return
         for name in (CONFIG, PROVENANCE, TRIALS, VERDICTS):
             self._put_file(name)
         for trial in self._state.trials.values():
             for chunk in {fold.chunk for fold in trial.folds.values()}:
-                if _object(trial.number, chunk) not in there:
+                if _object(trial, chunk) not in there:
                     self._put_chunk(trial.number, chunk)
 
     def _put_chunk(self, trial: int, chunk: int) -> None:
         """Maps first: where the chunk is, they are."""
-        folds = [fold for fold in self._state.trials[trial].folds.values() if fold.chunk == chunk]
+        known = self._state.trials[trial]
+        folds = [fold for fold in known.folds.values() if fold.chunk == chunk]
         for fold in folds:
             file = maps_path(self._run.path, self._state, trial, fold.subject)
             self._put_file(str(file.relative_to(self._run.path)))
-        self._uploads.put(_object(trial, chunk), b"".join(encode(fold) for fold in folds))
+        self._uploads.put(_object(known, chunk), b"".join(encode(fold) for fold in folds))
 
     def _put_file(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._uploads.put(name, (self._run.path / name).read_bytes())
 
 
-def _object(trial: int, chunk: int) -> str:
-    return f"{CHUNKS}/{trial:05d}-{chunk:05d}.jsonl"
+def _object(trial: Trial, chunk: int) -> str:
+    """Name of the object of a chunk; another one after each restart, so that none stands in for another."""
+    again = f"-{len(trial.restarts)}" if trial.restarts else ""
+    return f"{CHUNKS}/{trial.number:05d}-{chunk:05d}{again}.jsonl"
 
 
 def download(address: str, root: Path) -> Path:
@@ -159,7 +206,7 @@ def download(address: str, root: Path) -> Path:
         Interrupted: the disk is full.
     """
     bucket = Bucket(address)
-    path = root / bucket.address.rpartition("/")[2]
+    path = root / bucket.address.partition("?")[0].rpartition("/")[2]
     if is_run(path):
         raise RunError(
             "a mirror is for a machine that does not have the run",

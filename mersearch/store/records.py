@@ -42,6 +42,20 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialRestarted:
+    """A trial for which the memory of a whole card was not enough, from its first fold again in a smaller mode.
+
+    Folds and verdicts from before do not count any more.
+    """
+
+    trial: int
+    backend: str
+    """Back-end that trains it from now on, in place of the run's."""
+    why: str
+    time: float = field(default=0.0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceExhausted:
     """The search space has no configuration beyond those that were proposed, so the search ends with them."""
 
@@ -59,6 +73,7 @@ class FoldRecord:
         attempt: 0 for the first computation of the chunk in this trial, as far as the driver knows: 1 also for the
             first chunk of a trial that was running when another driver ended.
         seconds: compute time of the fold (its share of the chunk's).
+        gpus: cards that were held for it meanwhile; None where that was not written down.
         clips: clip ids [m].
         labels: true classes [m], indices into the classes of the plan.
         logits: float32 [m, L].
@@ -79,6 +94,7 @@ class FoldRecord:
     diagnostics: dict[str, Any] = field(default_factory=dict)
     configuration: str = ""
     maps: NDArray[np.uint8] | None = None
+    gpus: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +115,20 @@ class Verdict:
     """Numbers that the rule compared, by name; what is not finite is stored as null and read back as NaN."""
 
 
-TrialRecord: TypeAlias = TrialProposed | TrialEnded | SpaceExhausted
+TrialRecord: TypeAlias = TrialProposed | TrialEnded | TrialRestarted | SpaceExhausted
 Record: TypeAlias = TrialRecord | FoldRecord | Verdict
-KINDS: Final = {TrialProposed: "proposed", TrialEnded: "ended", SpaceExhausted: "exhausted"}
+KINDS: Final = {
+    TrialProposed: "proposed",
+    TrialEnded: "ended",
+    TrialRestarted: "restarted",
+    SpaceExhausted: "exhausted",
+}
 
 
 def encode(record: Record) -> bytes:
     """One line of a log, newline included."""
     values = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "maps"}
-    if isinstance(record, TrialProposed | TrialEnded | SpaceExhausted):
+    if isinstance(record, TrialProposed | TrialEnded | TrialRestarted | SpaceExhausted):
         values = {"kind": KINDS[type(record)], **values}
     if isinstance(record, FoldRecord):
         values["logits"] = np.asarray(record.logits, np.float32).tolist()
@@ -135,6 +156,8 @@ def trial_record(line: dict[str, Any]) -> TrialRecord:
         return TrialEnded(
             int(line["trial"]), line["state"], str(line["why"]), int(line["folds"]), line["time"]
         )
+    if line["kind"] == "restarted":
+        return TrialRestarted(int(line["trial"]), str(line["backend"]), str(line["why"]), line["time"])
     if line["kind"] == "exhausted":
         return SpaceExhausted(int(line["trials"]), line["time"])
     raise ValueError(f"kind {line['kind']!r}, state {line.get('state')!r}")
@@ -157,6 +180,7 @@ def fold_record(line: dict[str, Any]) -> FoldRecord:
         logits,
         dict(line["diagnostics"]),
         str(line["configuration"]),
+        gpus=None if (gpus := line.get("gpus")) is None else float(gpus),
     )
 
 

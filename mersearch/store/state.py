@@ -19,13 +19,19 @@ from mersearch.store.records import (
     State,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     Verdict,
 )
 
 
-def configuration(parameters: Parameters) -> str:
-    """Short digest of a configuration: ties folds and verdicts to what was trained."""
-    return digest(parameters)[:16]
+def configuration(parameters: Parameters, backend: str = "") -> str:
+    """Short digest of a configuration: ties folds and verdicts to what was trained.
+
+    Args:
+        parameters: path → value.
+        backend: that of a trial which was started again, empty for the run's own.
+    """
+    return digest({**parameters, "folds.backend": backend} if backend else parameters)[:16]
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +40,8 @@ class Trial:
 
     Attributes:
         confusions: int64 [m + 1, L, L], counts pooled over the first 0…m finished folds, whole chunks only.
+        restarts: how often it was started again in a smaller mode, the last one at the end.
+        discarded: folds from before the last restart.
     """
 
     proposed: TrialProposed
@@ -42,6 +50,19 @@ class Trial:
     folds: dict[str, FoldRecord] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     ended: TrialEnded | None = None
+    restarts: list[TrialRestarted] = field(default_factory=list)
+    discarded: list[FoldRecord] = field(default_factory=list)
+
+    @property
+    def backend(self) -> str:
+        """Back-end that it is trained with where that is not the run's; else empty."""
+        return self.restarts[-1].backend if self.restarts else ""
+
+    @property
+    def former(self) -> set[str]:
+        """Digests of the configuration from before the last restart."""
+        backends = ("", *(restart.backend for restart in self.restarts[:-1])) if self.restarts else ()
+        return {configuration(self.parameters, backend) for backend in backends}
 
     @property
     def number(self) -> int:
@@ -109,6 +130,8 @@ class RunState:
                 self.add(orphan)
         elif isinstance(record, TrialEnded):
             self.trials[record.trial].ended = record
+        elif isinstance(record, TrialRestarted):
+            self._restart(self.trials[record.trial], record)
         elif isinstance(record, SpaceExhausted):
             self.holds = record.trials
         elif isinstance(record, FoldRecord):
@@ -127,6 +150,9 @@ class RunState:
             elif isinstance(record, TrialEnded):
                 if not 0 <= record.trial < trials:
                     raise ValueError(f"trial {record.trial} ends before it is proposed")
+            elif isinstance(record, TrialRestarted):
+                if not 0 <= record.trial < trials:
+                    raise ValueError(f"trial {record.trial} starts again before it is proposed")
             elif isinstance(record, SpaceExhausted):
                 if record.trials != trials:
                     raise ValueError(
@@ -143,8 +169,20 @@ class RunState:
         if found != expected or record.logits.shape != (sum(expected), len(expected)):
             raise ValueError(f"subject {record.subject} has {expected} clips per class, the fold has {found}")
 
+    def _restart(self, trial: Trial, record: TrialRestarted) -> None:
+        trial.restarts.append(record)
+        trial.configuration = configuration(trial.parameters, record.backend)
+        trial.discarded += trial.folds.values()
+        trial.folds.clear()
+        trial.verdicts.clear()
+        trial.confusions, trial.ended = trial.confusions[:1], None
+
     def _owner(self, record: FoldRecord | Verdict) -> Trial | None:
         trial = self.trials.get(record.trial)
+        if trial is not None and record.configuration in trial.former:
+            if isinstance(record, FoldRecord):
+                trial.discarded.append(record)
+            return None
         if trial is None or trial.configuration != record.configuration:
             self.orphans.append(record)
             return None

@@ -21,6 +21,7 @@ from mersearch.store.records import (
     SpaceExhausted,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     Verdict,
     encode,
     fold_record,
@@ -37,6 +38,7 @@ MAPS: Final = "maps"
 LOGS: Final = {
     TrialProposed: (TRIALS, trial_record),
     TrialEnded: (TRIALS, trial_record),
+    TrialRestarted: (TRIALS, trial_record),
     SpaceExhausted: (TRIALS, trial_record),
     FoldRecord: (FOLDS, fold_record),
     Verdict: (VERDICTS, verdict_record),

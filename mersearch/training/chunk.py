@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
 from mersearch.data.folds import Fold
-from mersearch.errors import ConfigError, DataError, TrialFailure
+from mersearch.errors import ChunkTooLarge, ConfigError, DataError
 from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
@@ -64,6 +64,7 @@ def train_chunk(
         ConfigError: an unknown back-end, or the algorithm needs clips or views that the data lacks.
         DataError: a fold of other data, in which a held-out subject would be trained on or a clip left out.
         TrialFailure: a loss, a parameter or a logit is not finite, or the algorithm breaks its protocol.
+        ChunkTooLarge: the folds do not fit into the memory of a card as one program.
         ProcessDied: one of several processes was killed, or ran out of memory.
     """
     if backend not in BACKENDS:
@@ -101,7 +102,7 @@ def _fused(
     try:
         fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure, captured)
     except torch.OutOfMemoryError as error:
-        raise TrialFailure(
+        raise ChunkTooLarge(
             "the folds of a chunk must fit into the memory of the card together",
             received=f"{len(folds)} folds: {str(error).splitlines()[0]}",
             fix="a smaller folds.chunk, or folds.batch=auto, which measures what fits",

@@ -24,7 +24,7 @@ from mersearch.search.slots import Slots
 from mersearch.search.worker import Report
 from mersearch.store import RunDirectory
 from tests.jobs import Job, Notebook
-from tests.runs import SPACE, a_run, a_session, train
+from tests.runs import SPACE, a_run, a_session, facts, train
 
 
 @pytest.fixture
@@ -137,6 +137,63 @@ def test_pieces_of_a_trial_that_exhaust_a_shared_card_at_once_enlarge_its_share_
         assert (alone["room"], alone["attempt"]) == (1.0, 2)
         scheduler.on_trial_result(None, SimpleNamespace(config=alone), {"report": full})
         assert session.state.trials[0].state == "failed"
+
+
+def test_a_trial_that_a_whole_card_is_too_small_for_starts_again_in_a_smaller_mode_and_fails_where_none_is_left(
+    run: RunDirectory, notes: Notebook
+) -> None:
+    full = Report(failure="CUDA out of memory", traceback="Traceback", exhausted=True)
+    with a_session(run, trials=1, policy=NoStopping()) as session:
+        events = Events(run.path, "uf1")
+        bridge = Bridge(session, run.path, events, notes, lambda: "", gpus=1, backend="fused")
+        scheduler = SessionScheduler(bridge)
+
+        def ended(config: dict[str, Any], report: Report) -> str:
+            return scheduler.on_trial_result(None, SimpleNamespace(config=config), {"report": report})
+
+        def trained(config: dict[str, Any]) -> Report:
+            subject = run.plan.subjects[config["chunk"]]
+            return Report((train(run.plan, 0, config["parameters"], subject, config["attempt"]),))
+
+        first, second, third = (suggested(bridge) for _ in range(3))
+        assert ended(first, trained(first)) == "CONTINUE"
+        assert session.state.trials[0].done == 1
+        assert ended(second, full) == "STOP"
+        assert notes.notices == [
+            "trial 0: the memory of a whole card is not enough for folds.backend=fused; it starts again with "
+            "folds.backend=loop"
+        ]
+        assert (session.state.trials[0].done, session.state.trials[0].state) == (0, "running")
+        assert ended(first, trained(first)) == ended(third, full) == "STOP", (
+            "what began before does not count"
+        )
+        assert (session.state.trials[0].folds, len(notes.notices)) == ({}, 1)
+        again = suggested(bridge)
+        assert [again[name] for name in ("chunk", "attempt", "backend")] == [0, 1, "loop"]
+        while ended(again, trained(again)) == "CONTINUE":
+            pass
+        assert session.state.trials[0].state == "complete"
+        (restart,) = run.read().trials[0].restarts
+        assert (restart.backend, restart.why) == ("loop", "CUDA out of memory")
+        assert facts(run.read()) == facts(session.state)
+        events.close()
+
+
+def test_a_trial_that_fits_into_no_card_fails_with_what_would_help(
+    run: RunDirectory, notes: Notebook
+) -> None:
+    full = Report(failure="CUDA out of memory", traceback="Traceback", exhausted=True)
+    with a_session(run, trials=1, policy=NoStopping()) as session:
+        bridge = Bridge(
+            session, run.path, Events(run.path, "uf1"), notes, lambda: "", gpus=1, backend="fused"
+        )
+        for backend in ("", "loop"):
+            piece = suggested(bridge)
+            assert piece["backend"] == backend
+            bridge.report(0, piece["chunk"], full, piece["room"], backend)
+        assert session.state.trials[0].state == "failed"
+        assert "the memory of a whole card is not enough" in session.state.trials[0].why
+        assert len(notes.notices) == 1
 
 
 def suggested(bridge: Bridge) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def ray() -> Iterator[Cluster]:
 def search(
     run: RunDirectory, job: Job, on: Cluster, slots: Slots = TWO, trials: int = 10, **more: Any
 ) -> Notebook:
-    notes, retries = Notebook(), more.pop("retries", 0)
+    notes, options = Notebook(), {name: more.pop(name) for name in ("retries", "backend") if name in more}
     with a_session(run, trials, slots=slots.count, **more) as session:
-        run_search(session, job, on, slots, run=run.path, metric="uf1", watcher=notes, retries=retries)
+        run_search(session, job, on, slots, run=run.path, metric="uf1", watcher=notes, **options)
     return notes
 
 
@@ -58,6 +58,23 @@ def test_one_worker_finds_what_a_search_without_ray_finds_and_loads_the_data_onc
     search(run, Job(run.plan, log=log), ray, ONE, trials=10)
     assert facts(run.read()) == facts(plain.read())
     assert log.read_text().count("open") == 1
+
+
+def test_a_trial_without_memory_starts_again_on_its_workers_in_a_smaller_mode(
+    ray: Cluster, tmp_path: Path
+) -> None:
+    plain, run = a_run(tmp_path / "plain"), a_run(tmp_path / "ray")
+    execute(plain, trials=3, policy=NoStopping())
+    job = Job(run.plan, faults={1: "crowd"})
+    search(run, job, ray, ONE, trials=3, policy=NoStopping(), backend="fused")
+    state, undisturbed = run.read(), plain.read()
+    assert [trial.backend for trial in state.trials.values()] == ["", "loop", ""]
+    assert [fold.chunk for fold in state.trials[1].discarded] == [0]
+    assert state.folds(1)[0].attempt == 1
+    for number, trial in undisturbed.trials.items():
+        assert (state.trials[number].state, state.trials[number].parameters) == ("complete", trial.parameters)
+        for a, b in zip(state.folds(number), undisturbed.folds(number), strict=True):
+            assert a.logits.tobytes() == b.logits.tobytes()
 
 
 def test_two_workers_finish_every_trial_whatever_befalls_single_ones(ray: Cluster, tmp_path: Path) -> None:

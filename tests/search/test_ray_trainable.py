@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from mersearch.errors import ClusterError, DataError, ProcessDied
+from mersearch.errors import ChunkTooLarge, ClusterError, DataError, ProcessDied
 from mersearch.search.trainable import Lost, TrialActor
 from mersearch.search.worker import Report, Worker
 from mersearch.store import FoldPlan, FoldRecord, Parameters
@@ -28,6 +28,8 @@ def config(trial: int = 0, chunk: int = 0, attempt: int = 0) -> dict[str, Any]:
         "chunk": chunk,
         "attempt": attempt,
         "room": None,
+        "gpus": 0.25,
+        "backend": "",
         "over": False,
     }
 
@@ -97,7 +99,7 @@ class Full:
     def open(self) -> Worker:
         return self
 
-    def start(self, parameters: Parameters) -> None:
+    def start(self, parameters: Parameters, backend: str = "") -> None:
         """Nothing."""
 
     def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
@@ -135,11 +137,35 @@ def test_a_process_that_died_takes_its_worker_with_it_and_fails_no_trial() -> No
         an_actor(Halved()).step()
 
 
-def test_folds_say_which_larger_share_of_a_card_they_needed() -> None:
+def test_folds_say_which_share_of_a_card_they_held() -> None:
     actor = an_actor(Job(a_plan()))
-    actor.reset_config(config() | {"room": 0.5})
+    for gpus in (0.25, 0.5):
+        actor.reset_config(config() | {"gpus": gpus})
+        assert [report.folds[0].gpus for report in reports(actor, 2)] == [gpus, gpus]
+
+
+class Crowded(Full):
+    """A payload whose chunks fit into no card as one program, but fold by fold."""
+
+    def start(self, parameters: Parameters, backend: str = "") -> None:
+        self.backend = backend
+
+    def train(self, trial: int, subjects: Sequence[str], chunk: int, attempt: int) -> list[FoldRecord]:
+        if self.backend == "loop":
+            return [train(self.plan, trial, PARAMETERS, subject, attempt) for subject in subjects]
+        raise ChunkTooLarge("the folds of a chunk must fit", received="CUDA out of memory")
+
+
+def test_a_chunk_that_is_too_large_as_one_program_is_a_lack_of_memory_and_may_be_trained_in_another_way() -> (
+    None
+):
+    actor = an_actor(Crowded())
     (report,) = reports(actor, 1)
-    assert report.folds[0].diagnostics["trial.gpus"] == 0.5
+    assert report.exhausted
+    assert "ChunkTooLarge" in report.traceback
+    actor.reset_config(config() | {"backend": "loop"})
+    (report,) = reports(actor, 1)
+    assert [fold.subject for fold in report.folds] == [Crowded.plan.subjects[0]]
 
 
 def test_every_chunk_carries_the_remark_of_its_worker() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from mersearch.errors import RunError
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
 from mersearch.store import RunDirectory
-from mersearch.store.bucket import Bucket
-from mersearch.store.mirror import download, mirroring
+from mersearch.store.bucket import Bucket, below
+from mersearch.store.mirror import download, mirroring, require_unmirrored
 from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
 
 
@@ -52,6 +53,24 @@ def test_a_run_that_lost_its_machine_goes_on_elsewhere_as_if_nothing_had_happene
     assert found.read().duplicates == 0
 
 
+def test_a_chunk_from_before_a_trial_started_again_does_not_stand_for_the_one_after(tmp_path: Path) -> None:
+    run, address = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket"
+    with run.writer() as writer:
+        session = Session(writer, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7)
+        trial = session.next_trial()
+        assert trial is not None
+        fold = train(run.plan, 0, trial.parameters, run.plan.subjects[0])
+        with mirroring(run, writer, address, print) as recorder:
+            recorder.append(dataclasses.replace(fold, configuration=writer.state.trials[0].configuration))
+        session.restart(0, "loop", "CUDA out of memory")
+        session.report(0, [dataclasses.replace(fold, seconds=9.0)])
+        with mirroring(run, writer, address, print):
+            pass
+    found = RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()
+    assert [fold.seconds for fold in found.folds(0)] == [9.0]
+    assert facts(found) == facts(run.read())
+
+
 def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", a_plan(subjects=6, chunk=4))
     mirrored(run, f"file://{tmp_path}/bucket")
@@ -86,6 +105,44 @@ def test_a_storage_that_takes_nothing_is_told_once_and_stops_no_search(tmp_path:
     assert "is behind" in notes[0]
 
 
+def test_what_a_storage_did_not_take_is_brought_when_it_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, notes, away = f"file://{tmp_path}/bucket", list[str](), threading.Event()
+    put, names = Bucket.put, Bucket.names
+
+    def unless_away(bucket: Bucket, name: str, data: bytes) -> None:
+        if away.is_set():
+            told.set()
+            raise OSError("no answer")
+        put(bucket, name, data)
+
+    def silent(bucket: Bucket) -> list[str]:
+        if away.is_set():
+            raise OSError("no answer")
+        return names(bucket)
+
+    monkeypatch.setattr(Bucket, "put", unless_away)
+    monkeypatch.setattr(Bucket, "names", silent)
+    away.set()
+    run, told = a_run(tmp_path / "run"), threading.Event()
+    with run.writer() as writer, mirroring(run, writer, address, notes.append) as recorder:
+        session = Session(recorder, space=SPACE, trials=2, metric="uf1", policy=NoStopping(), seed=7)
+        slot, done = session.next_trial(), dict[int, int]()
+        while slot is not None:
+            slot = advance(session, slot, done)
+            if len(session.state.trials) == 2:
+                assert told.wait(20), "something was refused"
+                away.clear()
+    assert [note.partition("bucket/run ")[2][:20] for note in notes] == [
+        "is behind: no answer",
+        "has everything again",
+    ]
+    assert facts(RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()) == facts(
+        run.read()
+    )
+
+
 def test_a_run_that_is_here_is_not_replaced_by_its_mirror(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run")
     mirrored(run, f"file://{tmp_path}/bucket")
@@ -102,6 +159,33 @@ def test_the_mirror_of_another_run_of_the_same_name_is_not_taken_for_its_own(tmp
     with pytest.raises(RunError, match="a mirror holds one run of a name"):
         mirrored(a_run(tmp_path / "run"), address)
     assert {file: file.read_bytes() for file in there.rglob("*") if file.is_file()} == before
+
+
+def test_a_new_run_is_refused_where_its_mirror_would_write_over_another_one(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/bucket"
+    require_unmirrored(None, "run")
+    require_unmirrored(address, "run")
+    mirrored(a_run(tmp_path / "run"), address)
+    with pytest.raises(
+        RunError, match=r"bucket/run holds a run\n.*mersearch resume file:///.*/bucket/run goes on"
+    ):
+        require_unmirrored(f"{address}/", "run")
+    require_unmirrored(address, "another")
+
+
+def test_a_storage_that_does_not_answer_refuses_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_: Bucket) -> list[str]:
+        raise OSError("no answer")
+
+    monkeypatch.setattr(Bucket, "names", silent)
+    require_unmirrored(f"file://{tmp_path}", "run")
+
+
+def test_options_of_an_address_stay_behind_its_folders() -> None:
+    assert below("s3://bucket/runs/", "first", "nested-5") == "s3://bucket/runs/first/nested-5"
+    assert below("s3://bucket/runs/?region=eu-west-1", "first") == "s3://bucket/runs/first?region=eu-west-1"
 
 
 def test_an_address_without_a_run_is_said(tmp_path: Path) -> None:

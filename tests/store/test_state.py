@@ -17,6 +17,7 @@ from mersearch.store import (
     RunDirectory,
     TrialEnded,
     TrialProposed,
+    TrialRestarted,
     Verdict,
     configuration,
     maps_path,
@@ -150,6 +151,31 @@ def test_folds_of_another_configuration_are_not_taken_for_this_trials(tmp_path: 
         writer.append(Verdict(0, 1, False, "", 0.1, (), "another"))
     state = run.read()
     assert (state.trials[0].done, state.trials[0].verdicts, len(state.orphans)) == (0, {}, 2)
+
+
+def test_what_a_trial_left_before_it_started_again_does_not_count_but_is_known(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r")
+    proposed(run)
+    smaller = configuration(PARAMETERS, "loop")
+    with run.writer() as writer:
+        writer.append(fold(run.plan, 0, "db/00"), fold(run.plan, 0, "db/01"))
+        writer.append(Verdict(0, 1, True, "", 0.1, (), configuration(PARAMETERS)))
+        writer.append(TrialRestarted(0, "loop", "OutOfMemoryError"))
+        writer.append(fold(run.plan, 0, "db/02"))
+        writer.append(fold(run.plan, 0, "db/00", configuration=smaller, seconds=9.0))
+        written = writer.state
+    for state in (written, run.read()):
+        trial = state.trials[0]
+        assert (trial.backend, trial.configuration, trial.state) == ("loop", smaller, "running")
+        assert [(name, found.seconds) for name, found in trial.folds.items()] == [("db/00", 9.0)]
+        assert (trial.done, trial.verdicts) == (1, {})
+        assert [found.subject for found in trial.discarded] == ["db/00", "db/01", "db/02"]
+        assert (state.duplicates, state.orphans) == (0, [])
+    with (
+        run.writer() as writer,
+        pytest.raises(ValueError, match="trial 1 starts again before it is proposed"),
+    ):
+        writer.append(TrialRestarted(1, "loop", ""))
 
 
 def test_folds_whose_proposal_was_lost_wait_for_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Logs, Optimiser, Shapes, Stage, State, Update, settings_from
 from mersearch.data.folds import Fold, folds
-from mersearch.errors import ConfigError, TrialFailure
+from mersearch.errors import ChunkTooLarge, ConfigError, TrialFailure
 from mersearch.testing.clips import small_dataset
 from mersearch.testing.subject import views_of
 from mersearch.training import DeviceData, train_chunk
@@ -263,7 +263,7 @@ def test_a_chunk_that_does_not_fit_into_the_memory_of_a_card_says_what_would() -
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nMore of it.")
 
     with pytest.raises(
-        TrialFailure, match=r"fit into the memory.*\n.*4 folds: CUDA out.*9 GiB.\n.*folds.chunk"
+        ChunkTooLarge, match=r"fit into the memory.*\n.*4 folds: CUDA out.*9 GiB.\n.*folds.chunk"
     ):
         train_chunk(Large(Settings(), DATASET.shapes), DATA, FOLDS, seed=3, backend="fused")
 
