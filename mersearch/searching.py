@@ -168,15 +168,12 @@ class _Training:
 
     def _on_ray(self) -> None:
         """Start or join Ray, see how many trials share a card there, and search."""
-        config, threads, address = (
-            self.opened.config,
-            self.opened.study.mode["threads"],
-            resolve(self.address),
-        )
+        config, mode = self.opened.config, self.opened.study.mode
+        address = resolve(self.address)
         local = address == "local"
         cores = private_cores(config) if local else local_cores()
         self.say(["Starting Ray on this machine…" if local else f"Connecting to Ray at {address}…"])
-        with cluster(address, cpus=cores, gpus=local_cards(), threads=int(threads)) as on:
+        with cluster(address, cpus=cores, gpus=local_cards(), threads=int(mode["threads"])) as on:
             config, told = packed(config, self.opened.study, on)
             if told:
                 self.writer.write_config(config.to_dict())
