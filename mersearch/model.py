@@ -34,7 +34,6 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
     """
     from safetensors.torch import save
 
-    from mersearch.numerics import dtype
     from mersearch.training import train_all
 
     config = ready.study.config
@@ -44,7 +43,6 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
         worker.algorithm({}),
         worker.data,
         config.run.seed,
-        dtype(study.mode),
         on_steps=lambda done, total: report("training, steps", done, total),
     )
     tensors = {f"parameters.{name}": value.contiguous() for name, value in parameters.items()}
