@@ -1,4 +1,4 @@
-"""What one trial needs of a card: a few optimiser steps of every stage of the first chunk, on a card alone."""
+"""What one trial needs of a card, in bytes and in seconds: some optimiser steps of the first chunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mersearch import numerics
 from mersearch.search.packing import Memory
 from mersearch.search.worker import Study
 from mersearch.training import train_chunk
-from mersearch.training.measure import Shortened
+from mersearch.training.measure import Shortened, seconds_of
 
 STEPS = 3
 """Optimiser steps per stage: the first ones take what the later ones use again."""
@@ -45,3 +45,22 @@ def chunk_memory(study: Study) -> Memory:
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
     return Memory(torch.cuda.max_memory_reserved() + max(0, beside), total)
+
+
+def fold_seconds(study: Study) -> float:
+    """Seconds that a fold of the first chunk takes, at the configuration's own settings; in a process of its own.
+
+    Raises as `chunk_memory`.
+    """
+    worker, backend = study.open(), str(study.mode["backend"])
+    folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
+    timed = folds if backend.startswith("fused") else folds[:1]
+    whole = seconds_of(
+        worker.algorithm({}),
+        worker.data,
+        timed,
+        backend="loop" if backend == "processes" else backend,
+        seed=study.config.run.seed,
+        dtype=numerics.dtype(study.mode),
+    )
+    return whole / len(timed)

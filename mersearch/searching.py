@@ -18,17 +18,18 @@ from mersearch.honest import keep
 from mersearch.ledger import recording
 from mersearch.opening import Opened, record_turn, require_room
 from mersearch.packed import packed
-from mersearch.placing import Place, growth_lines, placed, private_cores, slots_on
+from mersearch.placing import Place, placed, private_cores, slots_on
 from mersearch.report import write_ablation
 from mersearch.search import history
 from mersearch.search.address import resolve
-from mersearch.search.budget import HOUR, budget_of, room
+from mersearch.search.budget import budget_of, room
 from mersearch.search.engine import require_success, run_search
 from mersearch.search.policies import policy_of
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
 from mersearch.search.slots import local_cards, local_cores
+from mersearch.spending import most_lines
 from mersearch.store import Progress, Recorder, RunDirectory, RunState, RunWriter, progress
 from mersearch.store.mirror import mirroring
 
@@ -227,31 +228,17 @@ def _remarks(opened: Opened) -> list[str]:
 
 
 def _opening_lines(opened: Opened, writer: Recorder, where: Place) -> list[str]:
-    search = opened.config.search
+    search, now = opened.config.search, standing(opened, writer)
     return opening(
         run=opened.run.path,
         trials=search.trials,
         folds=len(opened.run.plan),
-        done=standing(opened, writer).folds_done,
+        done=now.folds_done,
         slots=where.slots,
         device=str(opened.study.mode["device"]),
-        most=_most(opened, writer, where),
+        most=most_lines(opened.config, opened.study, where, now),
         synthetic=_synthetic(opened.config),
     )
-
-
-def _most(opened: Opened, writer: Recorder, where: Place) -> list[str]:
-    """Machines and hours of cards that the rest of the search may take on a cluster."""
-    lines = growth_lines(where)
-    if not where.cluster or not where.gpus:
-        return lines
-    now, limit = standing(opened, writer), opened.config.search.gpu_hours
-    folds = now.open_folds + now.coming * now.folds
-    text = f"at most {folds} folds, each on {where.gpus:g} card(s)"
-    if now.seconds_per_fold:
-        text += f": {folds * now.seconds_per_fold * where.gpus / HOUR:.3g} GPU-hours at the mean so far"
-    budget = f"no more than {limit:g} GPU-hours (search.gpu_hours)" if limit else ""
-    return [*lines, text, *([budget] if budget else [])]
 
 
 def _synthetic(config: Config) -> tuple[str, ...]:

@@ -69,6 +69,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.packed",
         "mersearch.planning",
         "mersearch.report",
+        "mersearch.spending",
         "mersearch.spread",
         "mersearch.summary",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
@@ -53,6 +54,22 @@ def test_hours_of_cards_end_a_search_before_the_trial_that_would_exceed_them() -
     assert Budget(cards=1).spent(memory.state) == pytest.approx(4 * HOURS)
     more = a_session(memory, Budget(gpu_hours=6.5 * HOURS, cards=1))
     assert run(more) == 2, "a larger budget extends it"
+
+
+def test_every_fold_costs_the_cards_that_it_held_also_where_its_trial_started_again() -> None:
+    memory = Memory(PLAN)
+    session = a_session(memory, Budget(cards=1))
+    slot = session.next_trial()
+    assert slot is not None
+    folds = [train(PLAN, slot.trial, slot.parameters, subject) for subject in PLAN.subjects]
+    held = [0.25, 0.25, 1.0, None, 0.5, 0.5]
+    for fold, gpus in zip(folds[:3], held, strict=False):
+        session.report(slot.trial, [dataclasses.replace(fold, gpus=gpus)])
+    session.restart(slot.trial, "loop", "out of memory")
+    for fold, gpus in zip(folds, held, strict=True):
+        session.report(slot.trial, [dataclasses.replace(fold, gpus=gpus)])
+    cards = sum(held[:3]) + sum(2.0 if gpus is None else gpus for gpus in held)  # type: ignore[arg-type]
+    assert Budget(cards=2).spent(memory.state) == pytest.approx(1.5 * cards / 3600)
 
 
 def test_a_share_of_a_card_costs_its_share_and_processors_nothing() -> None:
