@@ -44,6 +44,7 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
         worker.data,
         config.run.seed,
         on_steps=lambda done, total: report("training, steps", done, total),
+        pretraining=worker.pretraining,
     )
     tensors = {f"parameters.{name}": value.contiguous() for name, value in parameters.items()}
     tensors |= {f"state.{name}": value.contiguous() for name, value in state.items()}

@@ -91,6 +91,11 @@ def dtype(mode: Mapping[str, str | int]) -> torch.dtype:
     return _PRECISIONS[name]
 
 
+def precision_of(dtype: torch.dtype) -> str:
+    """The name of a floating-point type in a mode."""
+    return str(dtype).removeprefix("torch.")
+
+
 def difference(a: Mapping[str, str | int], b: Mapping[str, str | int]) -> list[str]:
     """One line per entry in which two modes differ; empty where results are the same to the bit.
 

@@ -14,6 +14,7 @@ from mersearch.data.folds import Fold
 from mersearch.training.chunk import train_chunk
 from mersearch.training.device import DeviceData
 from mersearch.training.processes import Pool
+from mersearch.training.stages import own_stages
 
 WARM, TIMED = 2, 4
 """Steps of a stage that are run first, and steps that are timed."""
@@ -51,6 +52,8 @@ def seconds_of(
 ) -> float:
     """Seconds that `folds` take at the algorithm's own number of steps, without prediction and preparation.
 
+    Shared stages, which are no part of a fold, are left out.
+
     Every stage is run once untimed, for what only a first run costs (memory, kernels, processes). Then a few steps
     are timed, and `timed` more than that: the difference is what the steps cost. Where other programs make it vanish,
     more steps are timed; where that does not help either, a step is counted with its share of the whole run.
@@ -80,9 +83,9 @@ def seconds_of(
             whole, steps = more / (WARM + steps), 2 * steps
         return whole
 
-    return sum(per_step(stage) * stage.steps for stage in algorithm.stages() if stage.steps)
+    return sum(per_step(stage) * stage.steps for stage in own_stages(algorithm) if stage.steps)
 
 
 def steps_of(algorithm: Algorithm) -> int:
-    """Optimiser steps of a fold, over all stages and updates."""
-    return sum(stage.steps * update.repeats for stage in algorithm.stages() for update in stage.updates)
+    """Optimiser steps of a fold, over all its own stages and updates."""
+    return sum(stage.steps * update.repeats for stage in own_stages(algorithm) for update in stage.updates)
