@@ -11,6 +11,8 @@ from mersearch.search.packing import Memory
 from mersearch.search.worker import Study
 from mersearch.training import train_chunk
 from mersearch.training.measure import Shortened
+from mersearch.training.pretraining import pretrain
+from mersearch.training.stages import Alone, own_stages, shared_stages
 
 STEPS = 3
 """Optimiser steps per stage: the first ones take what the later ones use again."""
@@ -29,7 +31,10 @@ def chunk_memory(study: Study) -> Memory:
     worker = study.open()
     algorithm = worker.algorithm({})
     folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
-    for stage in algorithm.stages():
+    dtype = numerics.dtype(study.mode)
+    if shared_stages(algorithm):
+        pretrain(Alone(algorithm, STEPS), worker.data, folds[0].macro, study.config.run.seed, dtype)
+    for stage in own_stages(algorithm):
         if not stage.steps:
             continue
         short: Any = Shortened(algorithm, stage, min(STEPS, stage.steps))
@@ -39,7 +44,7 @@ def chunk_memory(study: Study) -> Memory:
             folds,
             seed=study.config.run.seed,
             backend=study.config.folds.backend,
-            dtype=numerics.dtype(study.mode),
+            dtype=dtype,
         )
     torch.cuda.synchronize()
     free, total = torch.cuda.mem_get_info()

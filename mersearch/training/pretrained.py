@@ -32,15 +32,16 @@ class Pretrained:
     seen: frozenset[str]
     key: str
 
-    def require_unseen(self, subject: str) -> None:
-        """Raise DataError where it was trained on clips of `subject`."""
-        if subject in self.seen:
-            raise DataError(
-                "a fold never begins with a training that has seen its own subject",
-                received=f"fold {subject}, and {self.key[:12]} trained on macro clips of {len(self.seen)} people, "
-                f"{subject} among them",
-                fix="build folds with mersearch.data.folds.folds, which leave out the macro clips of their subject",
-            )
+
+def require_unseen(subject: str, seen: frozenset[str], key: str) -> None:
+    """Raise DataError where the training `key`, on macro clips of the people `seen`, has seen `subject`."""
+    if subject in seen:
+        raise DataError(
+            "a fold never begins with a training that has seen its own subject",
+            received=f"fold {subject}, and {key[:12]} trained on macro clips of {len(seen)} people, "
+            f"{subject} among them",
+            fix="build folds with mersearch.data.folds.folds, which leave out the macro clips of their subject",
+        )
 
 
 def begun(
@@ -67,7 +68,7 @@ def begun(
                 fix="train it with mersearch.training.train_chunk, or give `start`",
             )
         return parameters, state
-    start.require_unseen(subject)
+    require_unseen(subject, start.seen, start.key)
     _require_alike("parameter", start.parameters, {name: parameters.get(name) for name in start.parameters})
     _require_alike("state", start.state, {**dict.fromkeys(start.state), **state})
     return {**parameters, **start.parameters}, dict(start.state)

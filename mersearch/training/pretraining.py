@@ -29,7 +29,7 @@ from mersearch.training.batches import Split
 from mersearch.training.device import DeviceClips, DeviceData
 from mersearch.training.fit import fit
 from mersearch.training.keeping import kept
-from mersearch.training.pretrained import Pretrained
+from mersearch.training.pretrained import Pretrained, require_unseen
 from mersearch.training.record import OnFailure
 from mersearch.training.stages import Alone, shared_stages
 
@@ -111,15 +111,14 @@ class Pretraining:
         self, alone: Alone, data: DeviceData, split: Split, seed: int, dtype: torch.dtype
     ) -> Pretrained:
         key = seeds.digest([self._recipe, self._contents(data, split.macro)])
+        require_unseen(split.subject, _people(data, split.macro), key)
         if key not in self._held:
 
             def compute() -> Pretrained:
                 return pretrain(alone, data, split.macro, seed, dtype, key)
 
             self._held[key] = compute() if self._folder is None else kept(self._folder, key, compute)
-        start = self._held[key]
-        start.require_unseen(split.subject)
-        return start
+        return self._held[key]
 
     def _described(self, alone: Alone, data: DeviceData, seed: int, dtype: torch.dtype) -> str:
         """Digest of all that a pretraining follows from, but for the clips."""
@@ -177,9 +176,15 @@ def pretrain(
     fitted = fit(cast("Algorithm", alone), data, Split(NOBODY, nothing, macro), seed, dtype)
     groups = [prefix for stage in alone.stages() for update in stage.updates for prefix in update.group]
     trained = {name: value for name, value in fitted.parameters.items() if _among(name, groups)}
-    names, numbers = data.macro.subjects, data.macro.labels.subject[macro]
-    seen = frozenset(names[number] for number in np.unique(numbers))
+    seen = _people(data, macro)
     return Pretrained(_on_host(trained), _on_host(fitted.state), fitted.diagnostics, seen, key)
+
+
+def _people(data: DeviceData, macro: NDArray[np.int64]) -> frozenset[str]:
+    """Who is on these macro clips."""
+    if data.macro is None:
+        return frozenset()
+    return frozenset(data.macro.subjects[number] for number in np.unique(data.macro.labels.subject[macro]))
 
 
 def _among(name: str, groups: Sequence[str]) -> bool:
