@@ -30,6 +30,12 @@ class Shared(Toy):
         )
 
 
+class Hidden(Shared):
+    """Does not say what its shared stage depends on."""
+
+    named = ("dropout",)
+
+
 def shared(dataset: DataSet, **changes: Any) -> Shared:
     """A configuration for the shapes of `dataset`."""
     return Shared(Settings(**{"steps": 20, "macro": True, "clip_norm": 0.5, **changes}), dataset.shapes)

@@ -98,6 +98,26 @@ def test_evaluate_again_trains_nothing(
     assert "UF1" in capsys.readouterr().out
 
 
+def test_configurations_share_a_pretraining_that_lies_beside_the_caches_and_their_folds_say_which(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    keys = []
+    for name, lr in (("first", "0.01"), ("second", "0.02")):
+        changes = (f"run.name={name}", "algorithm.pretrain.steps=2", f"algorithm.train.lr={lr}")
+        assert mersearch(monkeypatch, "evaluate", "one.yaml", *changes) == 0
+        keys += [
+            fold.diagnostics["pretrained"]
+            for fold in RunDirectory.open(place / "runs" / name).read().folds(0)
+        ]
+    (file,) = place.rglob("pretrained/*")
+    assert keys == [file.stem] * 6
+    study = open_run(compose(place / "one.yaml", []), quiet).study
+    assert file.parent.parent == study.micro.parent
+    one = RunDirectory.open(place / "runs/one").read().folds(0)
+    assert not any("pretrained" in fold.diagnostics for fold in one), "off by default"
+
+
 def test_evaluate_with_seeds_trains_each_in_a_run_of_its_own_and_says_how_they_spread(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

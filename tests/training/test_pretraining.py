@@ -28,7 +28,7 @@ from mersearch.training.pretrained import Pretrained
 from mersearch.training.pretraining import NOTHING, Starts
 from mersearch.training.processes import Pool
 from tests.every import QUINTUPLET
-from tests.pretrained import NAMED, Shared, counted, relatives, shared
+from tests.pretrained import NAMED, Hidden, Shared, counted, relatives, shared
 from tests.toy import Settings
 from trainables.quintuplet import Quintuplet
 
@@ -312,12 +312,6 @@ class Late(Shared):
         return super().stages()[::-1]
 
 
-class Hidden(Shared):
-    """Says that it depends on nothing."""
-
-    named = ("macro",)
-
-
 class Mistaken(Shared):
     named = (*NAMED, "depth")
 
@@ -344,7 +338,7 @@ class Forgetful:
     ("cls", "error", "message"),
     [
         (Late, TrialFailure, r"shared stages come before.*\n.*main, macro \(shared\)"),
-        (Hidden, TrialFailure, r"names every setting that it depends on\n.*\['macro'\] give another stage"),
+        (Hidden, TrialFailure, r"names every setting that it depends on\n.*\['dropout'\] give another stage"),
         (Mistaken, ConfigError, r"names settings of its algorithm.*\n.*'depth' in Settings"),
         (
             Narrow,
