@@ -41,15 +41,15 @@ def shown(found: Interval, digits: int = 3) -> str:
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def write_report(lines: Path, folder: Path) -> None:
+def write_report(files: Sequence[Path], folder: Path) -> None:
     """`search_efficiency.md` and `search_efficiency.png` in the folder."""
-    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     main = [row for row in rows if row["workers"] == 1 and row["sampler"] == "random"]
     text = [
         "# Search efficiency",
         "",
         "Made by `python benchmarks/search_efficiency.py run` and `report`; the lines behind it are in "
-        "`search_efficiency.jsonl`. What it means: [docs/search-efficiency.md](../../docs/search-efficiency.md).",
+        "`search_efficiency-*.jsonl`. What it means: [docs/search-efficiency.md](../../docs/search-efficiency.md).",
         "",
         "Simulated. Means over seeds with 95 % intervals: Wilson's for shares, else bootstrap. True UF1 = that of "
         "the pick on further people; at a budget = when as many folds were read as that many full LOSO evaluations "

@@ -13,7 +13,9 @@ Ours is `mersearch.data.cache.prepare`, in a fresh process that has nothing cach
 search, crops, flow, strain, arrays on disk, index. The plain loop is one process and one thread of OpenCV: read,
 search the face, crop, flow, strain, an array in memory. Both take turns within a repeat. Frames are those that are
 read. Processor time does not depend on what else the machine does; time on the clock does. Memory is the peak of the
-proportional set size of the process and all its children, looked at 20 times a second.
+proportional set size of the process and all its children, looked at 20 times a second, in runs of their own after the
+first repeat: looking takes an eighth of a core and holds up who is looked at, so that it would slow down what uses
+all cores and not what leaves one free.
 """
 
 from __future__ import annotations
@@ -183,20 +185,26 @@ def _stored(flow: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.asarray(np.rint(np.clip(values, -1, 1) * 127), np.int8)
 
 
-def timed(what: str, folder: Path, clips: int, workers: int) -> dict[str, float]:
-    """Seconds and peak memory (MiB) of one way, in a fresh process without a cache."""
+def timed(what: str, folder: Path, clips: int, workers: int, *, watched: bool = False) -> dict[str, float]:
+    """Seconds of one way in a fresh process without a cache; where it is watched, its peak memory (MiB) instead."""
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         words = [what, str(folder), str(clips), str(workers), cache]
         command = [sys.executable, __file__, "_once", *words]
-        peak = 0.0
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            while process.poll() is None:
-                peak = max(peak, sum(map(_memory, _family(process.pid))))
-                time.sleep(0.05)
-            told = process.stdout.read() if process.stdout else ""
+            peak = _peak(process) if watched else 0.0
+            told = process.communicate()[0]
         if process.returncode:
             raise RuntimeError(f"{what} ended with {process.returncode}")
-        return {**json.loads(told), "memory": round(peak, 1)}
+        return {"memory": round(peak, 1)} if watched else dict(json.loads(told))
+
+
+def _peak(process: subprocess.Popen[str]) -> float:
+    """Largest memory of a process and its children until it ends, in MiB."""
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, sum(map(_memory, _family(process.pid))))
+        time.sleep(0.05)
+    return peak
 
 
 def once(what: str, folder: Path, clips: int, workers: int, cache: Path) -> dict[str, float]:
@@ -272,7 +280,7 @@ def cell(folder: Path, found: Database, repeat: int, workers: int) -> dict[str, 
     """One repeat: the plain loop, ours with one worker, ours with all."""
     clips = len(found.clips)
     ways = (("plain", "plain", 1), ("one", "ours", 1), ("many", "ours", workers))
-    return {
+    line: dict[str, Any] = {
         "clips": clips,
         "workers": workers,
         "repeat": repeat,
@@ -280,6 +288,9 @@ def cell(folder: Path, found: Database, repeat: int, workers: int) -> dict[str, 
         **{name: timed(what, folder, clips, count) for name, what, count in ways},
         "load": round(os.getloadavg()[0], 2),
     }
+    for name, what, count in ways if repeat == 0 else ():
+        line[name] |= timed(what, folder, clips, count, watched=True)
+    return line
 
 
 HEAD = (
@@ -341,7 +352,7 @@ def _row(lines: list[dict[str, Any]]) -> list[str]:
         median(ratio["one"], 2),
         median([value / workers for value in ratio["many"]], 2),
         median([line["plain"]["cpu"] / line["many"]["cpu"] for line in lines], 2),
-        ", ".join(f"{max(line[n]['memory'] for line in lines):.0f}" for n in ("plain", "one", "many")),
+        ", ".join(f"{max(line[n].get('memory', 0) for line in lines):.0f}" for n in ("plain", "one", "many")),
         str(len(lines)),
         f"{max(line['load'] for line in lines):.1f}",
     ]

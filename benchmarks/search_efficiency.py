@@ -5,7 +5,8 @@
     python benchmarks/search_efficiency.py report
 
 `run` is resumable: one line per cell (layout, workers, contender, seed) in
-benchmarks/results/search_efficiency.jsonl. `report` writes search_efficiency.md and search_efficiency.png beside it.
+benchmarks/results/search_efficiency-<workers>.jsonl. `report` writes search_efficiency.md and search_efficiency.png
+beside it.
 
 Searches are simulated: the very same session, sampler and policies as in a real search, on invented worlds with the
 subject and class counts of real databases (`mersearch.simulation.world`), with a virtual clock that bills a fold when
@@ -49,7 +50,9 @@ from mersearch.simulation.world import SPACE
 from mersearch.store import Memory, RunState
 
 RESULTS = Path(__file__).parent / "results"
-LINES = RESULTS / "search_efficiency.jsonl"
+STEM = "search_efficiency"
+DIGITS = 6
+"""Of the stored numbers."""
 FIRST_SEED = 1000
 TRIALS = 100
 """Trials of a search, for the folds spent and the pick."""
@@ -132,8 +135,8 @@ def cell(sampler: str, layout: str, workers: int, name: str, seed: int) -> dict[
         "contender": name,
         "seed": seed,
         **_first(world, memory.state),
-        "curve": curve,
-        "seconds": time.perf_counter() - start,
+        "curve": {budget: None if true is None else round(true, DIGITS) for budget, true in curve.items()},
+        "seconds": round(time.perf_counter() - start, 2),
     }
 
 
@@ -174,12 +177,12 @@ def _first(world: Remembered[World], state: RunState) -> dict[str, Any]:
     pick = max(complete, key=lambda t: (whole[t.number], -t.number), default=None)
     truths = [world.truth(t.parameters, METRIC) for t in first]
     return {
-        "used": sum(t.done for t in first) / (TRIALS * len(world.plan)),
+        "used": round(sum(t.done for t in first) / (TRIALS * len(world.plan)), DIGITS),
         "win": pick is not None and pick.number == int(np.argmax(whole)),
-        "pick": None if pick is None else truths[pick.number],
-        "naive": None if pick is None else whole[pick.number],
-        "winner": truths[int(np.argmax(whole))],
-        "best": max(truths),
+        "pick": None if pick is None else round(truths[pick.number], DIGITS),
+        "naive": None if pick is None else round(whole[pick.number], DIGITS),
+        "winner": round(truths[int(np.argmax(whole))], DIGITS),
+        "best": round(max(truths), DIGITS),
     }
 
 
@@ -189,26 +192,32 @@ def _pick(world: Remembered[World], state: RunState) -> float | None:
     return None if best is None else world.truth(best.parameters, METRIC)
 
 
-def done() -> set[tuple[Any, ...]]:
-    """Keys of the cells that are there."""
-    if not LINES.exists():
+def done(workers: int) -> set[tuple[Any, ...]]:
+    """Keys of the cells that are there with this number of workers."""
+    path = lines_of(workers)
+    if not path.exists():
         return set()
-    rows = [json.loads(line) for line in LINES.read_text().splitlines() if line.endswith("}")]
-    return {(row["sampler"], row["layout"], row["workers"], row["contender"], row["seed"]) for row in rows}
+    rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    return {(row["sampler"], row["layout"], row["contender"], row["seed"]) for row in rows}
+
+
+def lines_of(workers: int) -> Path:
+    """Where the cells of this number of workers are."""
+    return RESULTS / f"{STEM}-{workers}.jsonl"
 
 
 def run(sampler: str, layouts: list[str], workers: list[int], names: list[str], number: int) -> None:
     """Every cell that is not there yet, seed by seed, so that an early end leaves whole seeds."""
     RESULTS.mkdir(exist_ok=True)
-    known = done()
+    known = {count: done(count) for count in workers}
     for seed in range(FIRST_SEED, FIRST_SEED + number):
         for layout in layouts:
             for count in workers:
                 for name in names:
                     wanted = count == 1 or not CONTENDERS[name].slow
-                    if wanted and (sampler, layout, count, name, seed) not in known:
+                    if wanted and (sampler, layout, name, seed) not in known[count]:
                         line = json.dumps(cell(sampler, layout, count, name, seed))
-                        with LINES.open("a") as file:
+                        with lines_of(count).open("a") as file:
                             file.write(line + "\n")
         print(f"seed {seed} done", flush=True)
 
@@ -228,7 +237,7 @@ def main() -> None:
     if chosen.what == "run":
         run(chosen.sampler, chosen.layouts, chosen.workers, chosen.contenders, chosen.seeds)
     else:
-        write_report(LINES, RESULTS)
+        write_report(sorted(RESULTS.glob(f"{STEM}-*.jsonl")), RESULTS)
 
 
 if __name__ == "__main__":
