@@ -65,9 +65,9 @@ def test_a_pretraining_needs_clips_with_one_of_its_choices(tmp_path: Path) -> No
 
 def test_what_a_shared_stage_forgets_to_name_is_told_before_anything_is_trained(tmp_path: Path) -> None:
     config = replace(space(tmp_path, OFF, mask__width=[4, 6]), space=Space())
-    broken = replace(
-        config, algorithm=replace(config.algorithm, name="tests.pretrained:Hidden", settings={"steps": 3, "macro": True})
-    )
+    settings = {"steps": 3, "macro": True}
+    algorithm = replace(config.algorithm, name="tests.pretrained:Hidden", settings=settings)
+    broken = replace(config, algorithm=algorithm)
     shapes = replace(WITHOUT, macro_emotions=EMOTIONS)
     assert told(broken, shapes)[0].startswith("a shared stage names every setting that it depends on")
 
