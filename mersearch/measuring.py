@@ -11,6 +11,7 @@ from mersearch.search.packing import Memory
 from mersearch.search.worker import Study
 from mersearch.training import train_chunk
 from mersearch.training.measure import Shortened
+from mersearch.training.mixed import in_precision
 from mersearch.training.pretraining import pretrain
 from mersearch.training.stages import Alone, own_stages, shared_stages
 
@@ -33,7 +34,8 @@ def chunk_memory(study: Study) -> Memory:
     folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
     dtype = numerics.dtype(study.mode)
     if shared_stages(algorithm):
-        pretrain(Alone(algorithm, STEPS), worker.data, folds[0].macro, study.config.run.seed, dtype)
+        whole, kind = in_precision(algorithm, dtype)
+        pretrain(Alone(whole, STEPS), worker.data, folds[0].macro, study.config.run.seed, kind)
     for stage in own_stages(algorithm):
         if not stage.steps:
             continue

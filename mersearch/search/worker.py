@@ -120,7 +120,7 @@ class Study:
         """Load the data set onto the device of the mode.
 
         Raises:
-            ConfigError: the algorithm cannot be imported here.
+            ConfigError: the algorithm cannot be imported here, or the card lacks the precision of the run.
             DataError: a cache cannot be read here, or is not the one of the run.
         """
         from mersearch import numerics
@@ -130,6 +130,7 @@ class Study:
         from mersearch.errors import DataError
         from mersearch.training import DeviceData, Pretraining
 
+        numerics.require_precision(self.mode)
         numerics.apply(self.mode)
         self._import()
         dataset = load(self.micro, self.macro)

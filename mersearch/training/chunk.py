@@ -17,6 +17,7 @@ from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
 from mersearch.training.fused import fit_together
+from mersearch.training.mixed import in_precision
 from mersearch.training.pretraining import NOTHING, Pretraining, Starts
 from mersearch.training.processes import Pool, train_in_processes
 from mersearch.training.record import OnFailure
@@ -54,7 +55,8 @@ def train_chunk(
         backend: `loop`, one fold after another; `fused`, all as one program; `processes`, several at once, each as in
             the loop with one thread; `loop-graph` and `fused-graph`, on a card: `loop` and `fused` with every step
             recorded once and replayed.
-        dtype: floating-point type of parameters and batches.
+        dtype: floating-point type of parameters and batches; `torch.bfloat16` for mixed precision, in which these
+            are float32 and losses and predictions are computed under autocast.
         on_fold: called after each fold; with `processes`, in the order in which they end.
         on_failure: told of every fold that fails while the others go on; without it the first failure is raised.
         pool: the processes of `processes`, with this data; without it, some are started for this chunk.
@@ -82,6 +84,7 @@ def train_chunk(
     for fold in folds:
         _require_own(fold, data)
     reports = Reports(on_fold, on_failure)
+    algorithm, dtype = in_precision(algorithm, dtype)
     splits = [Split.of(fold) for fold in folds]
     starts = (pretraining or Pretraining()).starts(algorithm, data, splits, seed, dtype, on_failure)
     if starts is not NOTHING:
@@ -136,7 +139,8 @@ def train_all(
         algorithm: one configuration.
         data: clips on the device.
         seed: seed of the run.
-        dtype: floating-point type of parameters and batches.
+        dtype: floating-point type of parameters and batches; `torch.bfloat16` for mixed precision, in which these
+            are float32 and losses and predictions are computed under autocast.
         on_steps: told now and then how far it is, without the shared stages.
         pretraining: keeps what the shared stages of an algorithm leave.
 
@@ -146,6 +150,7 @@ def train_all(
     """
     _require(algorithm, data)
     macro = len(data.macro) if data.macro is not None else 0
+    algorithm, dtype = in_precision(algorithm, dtype)
     everyone = Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro))
     starts = (pretraining or Pretraining()).starts(algorithm, data, [everyone], seed, dtype)
     fitted = fit(algorithm, data, everyone, seed, dtype, on_steps, starts.found.get(_EVERYONE))

@@ -18,6 +18,7 @@ from mersearch.training.batches import Split
 from mersearch.training.chunk import train_chunk
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import fit
+from mersearch.training.mixed import in_precision
 from mersearch.training.pretraining import NOBODY
 from mersearch.training.processes import Pool
 from mersearch.training.stages import Alone, own_stages, shared_stages
@@ -100,6 +101,7 @@ def seconds_once(
     """
     if not shared_stages(algorithm):
         return 0.0
+    algorithm, dtype = in_precision(algorithm, dtype)
     alone, split = Alone(algorithm), Split(NOBODY, np.empty(0, np.int64), macro)
 
     def seconds(stage: Stage, steps: int) -> float:

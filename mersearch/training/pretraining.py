@@ -29,6 +29,7 @@ from mersearch.training.batches import Split
 from mersearch.training.device import DeviceClips, DeviceData
 from mersearch.training.fit import fit
 from mersearch.training.keeping import kept
+from mersearch.training.mixed import Mixed
 from mersearch.training.pretrained import Pretrained, require_unseen
 from mersearch.training.record import OnFailure
 from mersearch.training.stages import Alone, shared_stages
@@ -122,8 +123,9 @@ class Pretraining:
 
     def _described(self, alone: Alone, data: DeviceData, seed: int, dtype: torch.dtype) -> str:
         """Digest of all that a pretraining follows from, but for the clips."""
-        cls = type(alone.inner)
-        precision = numerics.precision_of(dtype)
+        mixed = isinstance(alone.inner, Mixed)
+        cls = type(alone.inner.inner if isinstance(alone.inner, Mixed) else alone.inner)
+        precision = numerics.precision_of(torch.bfloat16 if mixed else dtype)
         return seeds.digest(
             {
                 "algorithm": f"{cls.__module__}:{cls.__qualname__}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from mersearch.algorithm import Algorithm, Stage, restricted
@@ -72,7 +73,8 @@ class Alone:
             )
         names = sorted({name for stage in stages for name in stage.shared or ()})
         self.settings: Any = restricted(given[0], names)
-        self.inner: Algorithm = type(algorithm)(self.settings, given[1])  # type: ignore[call-arg]
+        remade: Callable[..., Algorithm] = getattr(algorithm, "remade", type(algorithm))
+        self.inner = remade(self.settings, given[1])
         if shared_stages(self.inner) != stages:
             raise TrialFailure(
                 "a shared stage names every setting that it depends on",
