@@ -9,7 +9,7 @@ draws outside, from the fold's training clips only: every fold takes the same nu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -128,6 +128,9 @@ class Stage:
     steps: int
     updates: tuple[Update, ...]
     schedule: Schedule = field(default_factory=Schedule)
+    shared: tuple[str, ...] | None = None
+    """None: a stage of every fold. Else a stage on macro clips alone, which is run once for all folds and trials, and
+    the dotted settings (or groups of them) that it depends on; every other setting is at its default there."""
 
 
 class Algorithm(Protocol):
@@ -141,6 +144,10 @@ class Algorithm(Protocol):
     clipping scale, [-1, 1]), `<kind>.emotion` int64 [B], `<kind>.subject` int64 [B], `<kind>.action_units` float32
     [B, A], `<kind>.annotated` float32 [B]; and the plan's own arrays. `predict` receives `micro.rgb` and
     `micro.flow` only, never a label. A view that is not on disk has no key.
+
+    Stages with `shared` come before all others. They are run by an object of the class that is made of the settings
+    they name and of defaults; their `plan` is given no micro clip. What they leave, the parameters of their groups
+    and the state, is what every fold begins with. An algorithm that has some keeps its `settings` and `shapes`.
 
     The class may carry `CURVES`, names of logs that are kept as curves beside every loss (see `curves`). The first
     is the training loss of the task itself, by which convergence is compared where the whole loss is not comparable.
@@ -236,6 +243,36 @@ def settings_from(cls: type[T], values: Mapping[str, Any]) -> T:
         for name, value in values.items()
     }
     return cls(**arguments)
+
+
+def restricted(settings: T, names: Iterable[str]) -> T:
+    """The defaults of a settings record, but for the values that these dotted settings, or groups of them, have.
+
+    Raises:
+        ConfigError: a name that is no setting.
+    """
+    found = type(settings)()
+    for name in names:
+        found = _with(found, settings, name.split("."), name)
+    return found
+
+
+def _with(record: T, values: T, path: Sequence[str], name: str) -> T:
+    """`record` with what `values` has at `path`."""
+    known = (
+        {field.name for field in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else set()
+    )
+    if path[0] not in known:
+        raise ConfigError(
+            "a shared stage names settings of its algorithm that it depends on",
+            received=f"{name!r} in {type(values).__name__}",
+            fix="correct `shared` of the stage",
+        )
+    value = getattr(values, path[0])
+    if len(path) > 1:
+        value = _with(getattr(record, path[0]), value, path[1:], name)
+    changed: T = dataclasses.replace(record, **{path[0]: value})  # type: ignore[type-var]
+    return changed
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:

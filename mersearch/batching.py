@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mersearch import seeds
 from mersearch.algorithm import Shapes
-from mersearch.config.records import Config, Folds
+from mersearch.config.records import Config
 from mersearch.errors import MersearchError
 from mersearch.numerics import Mode, dtype
 from mersearch.preparation import Material
@@ -70,7 +70,12 @@ class Choice:
 
     def applied(self, config: Config) -> Config:
         """`config` with this back-end and chunk, so that everything that goes on from it repeats the choice."""
-        folds = Folds(chunk=self.chunk, backend=self.backend, batch="fixed")  # type: ignore[arg-type]
+        folds = dataclasses.replace(
+            config.folds,
+            chunk=self.chunk,
+            backend=self.backend,  # type: ignore[arg-type]
+            batch="fixed",
+        )
         return dataclasses.replace(config, folds=folds)
 
     def facts(self) -> dict[str, Any]:

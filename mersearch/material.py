@@ -12,6 +12,7 @@ from mersearch.config.records import Config
 from mersearch.errors import ConfigError, MersearchError, Several, raise_all
 from mersearch.space import Choice, Dimension, Value
 from mersearch.space.dimension import same, show
+from mersearch.training.stages import Alone, shared_stages
 
 Chosen = dict[str, Value]
 """Path → value of some searched parameters; the others are as in the configuration."""
@@ -110,6 +111,8 @@ def _errors(
         return [ConfigError("settings must go together", received=str(error), fix=fix)]
     try:
         algorithm: Algorithm = cls(settings, shapes)
+        if shared_stages(algorithm):
+            Alone(algorithm)
     except Several as several:
         return several.errors
     except MersearchError as error:

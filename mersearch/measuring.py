@@ -11,6 +11,9 @@ from mersearch.search.packing import Memory
 from mersearch.search.worker import Study
 from mersearch.training import train_chunk
 from mersearch.training.measure import Shortened, seconds_of
+from mersearch.training.mixed import in_precision
+from mersearch.training.pretraining import pretrain
+from mersearch.training.stages import Alone, own_stages, shared_stages
 
 STEPS = 3
 """Optimiser steps per stage: the first ones take what the later ones use again."""
@@ -29,7 +32,11 @@ def chunk_memory(study: Study) -> Memory:
     worker = study.open()
     algorithm = worker.algorithm({})
     folds = [worker.fold(subject) for subject in study.plan.next_chunk(0)]
-    for stage in algorithm.stages():
+    dtype = numerics.dtype(study.mode)
+    if shared_stages(algorithm):
+        whole, kind = in_precision(algorithm, dtype)
+        pretrain(Alone(whole, STEPS), worker.data, folds[0].macro, study.config.run.seed, kind)
+    for stage in own_stages(algorithm):
         if not stage.steps:
             continue
         short: Any = Shortened(algorithm, stage, min(STEPS, stage.steps))
@@ -39,7 +46,7 @@ def chunk_memory(study: Study) -> Memory:
             folds,
             seed=study.config.run.seed,
             backend=study.config.folds.backend,
-            dtype=numerics.dtype(study.mode),
+            dtype=dtype,
         )
     torch.cuda.synchronize()
     free, total = torch.cuda.mem_get_info()

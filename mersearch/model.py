@@ -34,6 +34,7 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
     """
     from safetensors.torch import save
 
+    from mersearch import numerics
     from mersearch.training import train_all
 
     config = ready.study.config
@@ -43,7 +44,9 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
         worker.algorithm({}),
         worker.data,
         config.run.seed,
+        numerics.dtype(study.mode),
         on_steps=lambda done, total: report("training, steps", done, total),
+        pretraining=worker.pretraining,
     )
     tensors = {f"parameters.{name}": value.contiguous() for name, value in parameters.items()}
     tensors |= {f"state.{name}": value.contiguous() for name, value in state.items()}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Mode = dict[str, str | int]
 ALONE = ("loop", "processes")
 """Back-ends that train every fold by itself."""
-_PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+_PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
 
 def numeric_mode(
@@ -34,7 +34,7 @@ def numeric_mode(
         chunk: folds per chunk.
         backend: back-end of the training.
         device: "cpu", "cuda", "cuda:1", …
-        precision: "float32" or "float64".
+        precision: "float32", "float64", or "bfloat16": mixed, with parameters in float32.
     """
     kind = torch.device(device).type
     return {
@@ -51,7 +51,8 @@ def numeric_mode(
 
 def mode_on(config: Config, device: str) -> Mode:
     """The numeric mode in which this process trains a configuration on `cpu` or `cuda`."""
-    return numeric_mode(threads_of(config), config.folds.chunk, config.folds.backend, device)
+    folds = config.folds
+    return numeric_mode(threads_of(config), folds.chunk, folds.backend, device, folds.precision)
 
 
 def threads_of(config: Config) -> int:
@@ -60,9 +61,10 @@ def threads_of(config: Config) -> int:
 
 
 def with_folds(mode: Mode, config: Config) -> Mode:
-    """`mode`, with the back-end, the chunk and the threads of `config`."""
+    """`mode`, with the back-end, the chunk, the threads and the precision of `config`."""
     folds = config.folds
-    return {**mode, "threads": threads_of(config), "backend": folds.backend, "chunk": folds.chunk}
+    own: Mode = {"threads": threads_of(config), "backend": folds.backend, "chunk": folds.chunk}
+    return {**mode, **own, "precision": folds.precision}
 
 
 def apply(mode: Mapping[str, str | int]) -> None:
@@ -79,6 +81,18 @@ def apply(mode: Mapping[str, str | int]) -> None:
     torch.set_float32_matmul_precision("highest")
 
 
+def require_precision(mode: Mapping[str, str | int]) -> None:
+    """Raise ConfigError where the card of this machine, if it has one, cannot compute in the precision of `mode`."""
+    if (mode["precision"], mode["device"]) != ("bfloat16", "cuda") or not torch.cuda.is_available():
+        return
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ConfigError(
+            "folds.precision=bfloat16 needs a card with bfloat16 arithmetic",
+            received=str(mode["device_name"]),
+            fix="folds.precision=float32, or a card of compute capability 8.0 or more",
+        )
+
+
 def dtype(mode: Mapping[str, str | int]) -> torch.dtype:
     """The floating-point type of `mode`.
 
@@ -87,8 +101,15 @@ def dtype(mode: Mapping[str, str | int]) -> torch.dtype:
     """
     name = str(mode["precision"])
     if name not in _PRECISIONS:
-        raise ConfigError("a precision is float32 or float64", received=name, fix="use one of these")
+        raise ConfigError(
+            "a precision is float32, float64 or bfloat16", received=name, fix="use one of these"
+        )
     return _PRECISIONS[name]
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """The name of a floating-point type in a mode."""
+    return str(dtype).removeprefix("torch.")
 
 
 def difference(a: Mapping[str, str | int], b: Mapping[str, str | int]) -> list[str]:

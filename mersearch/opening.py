@@ -125,7 +125,9 @@ def _noted(data: Mapping[str, Any]) -> tuple[str, ...]:
 def as_launched(run: RunDirectory, config: Config) -> Config:
     """`config` as the run itself was launched: without what its data lack, its measured choices repeated."""
     if config.folds.batch == "auto":
-        config = dataclasses.replace(config, folds=read_back(run.config, run.path / CONFIG).folds)
+        measured = read_back(run.config, run.path / CONFIG).folds
+        folds = dataclasses.replace(measured, precision=config.folds.precision)
+        config = dataclasses.replace(config, folds=folds)
     held = run.provenance["data"].get("holds")
     if held is None:
         return config

@@ -100,6 +100,7 @@ def _folds(config: Config, subjects: int) -> str:
     ways = {"loop": "one after another", "fused": "as one program", "processes": "a process per core"}
     name, _, captured = config.folds.backend.partition("-")
     way = ways[name] + (", steps replayed as CUDA graphs" if captured else "")
+    way += ", in mixed precision (bfloat16)" if config.folds.precision == "bfloat16" else ""
     return f"{subjects} per trial (one per subject), in chunks of {config.folds.chunk}, {way}"
 
 

@@ -21,7 +21,7 @@ from mersearch.data.subset import without
 from mersearch.errors import ConfigError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on, with_folds
+from mersearch.numerics import Mode, mode_on, require_precision, with_folds
 from mersearch.preparation import Material, Report, preprocess, read
 from mersearch.provenance import describe
 from mersearch.search.samplers import require_installed
@@ -82,6 +82,7 @@ def make_ready(config: Config, report: Report, mode: AskedMode | None = None) ->
     material = read(config, report)
     if not callable(asked):
         require_cards(config, asked)
+        require_precision(asked)
     require_installed(config.search.sampler)
     fit = fitted(config, Holdings.of(material))
     config = fit.config

@@ -18,7 +18,7 @@ from mersearch.data.table import Clip
 from mersearch.numerics import Mode, apply, dtype
 from mersearch.preparation import Material
 from mersearch.training import DeviceData
-from mersearch.training.measure import seconds_of
+from mersearch.training.measure import seconds_of, seconds_once
 from mersearch.training.processes import Pool
 
 
@@ -49,10 +49,24 @@ def trial_of(config: Config, material: Material, shapes: Shapes, mode: Mode) -> 
 def seconds_per_fold(config: Config, material: Material, shapes: Shapes, mode: Mode) -> float:
     """Steps of every stage times their measured cost, at the configuration's own settings.
 
+    Shared stages count as if no trial found them finished by another one.
+
     Args:
         mode: numeric mode of this machine; the process is brought into it.
     """
     trial = trial_of(config, material, shapes, mode)
+    return _own_seconds(trial, config, mode) + _shared_seconds(trial, config, mode)
+
+
+def _shared_seconds(trial: Trial, config: Config, mode: Mode) -> float:
+    """Of shared stages, per fold: they are run once for all folds that see the same macro clips."""
+    seen = {fold.macro.tobytes(): fold.macro for fold in trial.folds}
+    macro = max(seen.values(), key=len)
+    once = seconds_once(trial.algorithm, trial.data, macro, seed=config.run.seed, dtype=dtype(mode))
+    return once * len(seen) / len(trial.folds)
+
+
+def _own_seconds(trial: Trial, config: Config, mode: Mode) -> float:
     backend, chunk = str(mode["backend"]), trial.folds[: config.folds.chunk]
     together = partial(seconds_of, trial.algorithm, trial.data, seed=config.run.seed, dtype=dtype(mode))
     if backend in ("loop", "loop-graph"):

@@ -199,7 +199,7 @@ def _faster_in_processes(*arguments: object) -> Candidate:
 
 def test_what_is_chosen_is_stored_and_part_of_the_numeric_mode(measured: Opened) -> None:
     folds = measured.run.config["folds"]
-    assert folds == {"chunk": 2, "backend": "processes", "batch": "fixed"}
+    assert folds == {"chunk": 2, "backend": "processes", "batch": "fixed", "precision": "float32"}
     mode = measured.run.provenance["mode"]
     assert (mode["backend"], mode["chunk"], mode["threads"]) == ("processes", 2, 1)
     assert measured.study.mode == mode

@@ -18,7 +18,8 @@ from mersearch import cli, evaluation
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
 from mersearch.errors import ConfigError, DataError
-from mersearch.opening import extend, open_run, record_turn
+from mersearch.ledger.recording import entries
+from mersearch.opening import as_launched, extend, open_run, record_turn
 from mersearch.placing import Place
 from mersearch.planning import dry_run, refusal
 from mersearch.preparation import read
@@ -98,6 +99,53 @@ def test_evaluate_again_trains_nothing(
     assert mersearch(monkeypatch, "evaluate", "one.yaml") == 0
     assert (place / "runs/one/folds.jsonl").read_bytes() == before
     assert "UF1" in capsys.readouterr().out
+
+
+def test_configurations_share_a_pretraining_that_lies_beside_the_caches_and_their_folds_say_which(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    keys = []
+    for name, lr in (("first", "0.01"), ("second", "0.02")):
+        changes = ("algorithm.pretrain.steps=2", f"algorithm.train.lr={lr}")
+        assert (
+            mersearch(monkeypatch, "evaluate", "one.yaml", "run.root=others", f"run.name={name}", *changes)
+            == 0
+        )
+        folds = RunDirectory.open(place / "others" / name).read().folds(0)
+        keys += [fold.diagnostics["pretrained"] for fold in folds]
+    (file,) = place.rglob("pretrained/*")
+    assert keys == [file.stem] * 6
+    study = open_run(compose(place / "one.yaml", []), quiet).study
+    assert file.parent.parent == study.micro.parent
+    one = RunDirectory.open(place / "runs/one").read().folds(0)
+    assert not any("pretrained" in fold.diagnostics for fold in one), "off by default"
+
+
+def test_mixed_precision_is_a_run_and_a_numeric_mode_of_its_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    mixed = "folds.precision=bfloat16"
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", mixed, "run.root=others", "run.name=mixed") == 0
+    runs = [RunDirectory.open(place / name) for name in ("runs/one", "others/mixed")]
+    assert [run.provenance["mode"]["precision"] for run in runs] == ["float32", "bfloat16"]
+    usual, other = (run.read().folds(0) for run in runs)
+    for fold, changed in zip(usual, other, strict=True):
+        assert fold.clips == changed.clips
+        assert not np.array_equal(fold.logits, changed.logits)
+    assert len({entry.configuration for run in runs for entry in entries(run, run.read())}) == 2, (
+        "in the ledger"
+    )
+    capsys.readouterr()
+    assert mersearch(monkeypatch, "evaluate", "one.yaml", mixed) == 2
+    assert "folds.precision: 'float32' → 'bfloat16'" in " ".join(capsys.readouterr().err.split())
+    measured = compose("one.yaml", [mixed, "folds.batch=auto"])
+    assert as_launched(runs[0], measured).folds.precision == "bfloat16", (
+        "asked for, so not taken from the run"
+    )
+    plan = dry_run(compose("one.yaml", [mixed, "run.name=planned"]), Place(1, "cpu"), quiet)
+    assert "one after another, in mixed precision (bfloat16)" in " ".join(" ".join(plan).split())
 
 
 def test_evaluate_with_seeds_trains_each_in_a_run_of_its_own_and_says_how_they_spread(

@@ -15,8 +15,10 @@ class TestToy(AlgorithmContract):
 
 
 class TestQuintuplet(AlgorithmContract):
+    """Pretrained, so that the suite sees a shared stage; without one it is what most other tests train."""
+
     algorithm = "trainables.quintuplet:Quintuplet"
-    settings: ClassVar = QUINTUPLET
+    settings: ClassVar = {**QUINTUPLET, "pretrain": {"steps": 3, "batch": 4}}
     overfit: ClassVar = {"train": {"steps": 40}, "mask": {"steps": 10}, "attention": {"heads": 9}}
     flow_only: ClassVar = {"views": "flow"}
 

@@ -54,6 +54,19 @@ def test_what_the_data_lack_is_switched_off_and_no_longer_searched() -> None:
     assert found.config.fixed == before.fixed
 
 
+def test_a_pretraining_gives_way_where_it_is_searched_with_none_among_the_choices(tmp_path: Path) -> None:
+    steps = {"choices": [0, 50], "why": "With it and without."}
+    values = {
+        "defaults": ["quintuplet_sdu", "_self_"],
+        "space": {"algorithm": {"pretrain": {"steps": steps}}},
+    }
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(values))
+    found = fitted(compose(tmp_path / "space.yaml", ["data.root=here", "macro=none"]), BARE)
+    assert setting(found.config, "pretrain.steps") == 0
+    assert "algorithm.pretrain.steps" not in found.config.space.paths
+    assert "pretraining of MNet (pretrain.steps=0)" in found.remark
+
+
 def test_fitting_is_the_same_as_giving_these_settings() -> None:
     by_hand = bare(*(f"algorithm.{path}={str(value).lower()}" for path, value in OFF.items()))
     found = fitted(bare(), BARE).config

@@ -13,6 +13,7 @@ from mersearch.config import Config, compose
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.errors import ConfigError, MersearchError, Several
 from mersearch.material import require_material
+from mersearch.space import Space
 
 EMOTIONS = ("happiness", "disgust", "surprise")
 WITHOUT = Shapes(2, 16, ("rgb", "flow"), EMOTIONS, (), ACTION_UNITS, 3)
@@ -53,6 +54,22 @@ def told(config: Config, shapes: Shapes = WITHOUT) -> list[str]:
 
 
 OFF = {"mask": {"macro": False}, "quintuplet": {"macro": False}}
+
+
+def test_a_pretraining_needs_clips_with_one_of_its_choices(tmp_path: Path) -> None:
+    config = space(tmp_path, OFF, pretrain__steps=[0, 20])
+    (line,) = told(config)
+    assert line.startswith("quintuplet.macro, mask.macro and pretrain.steps need macro clips")
+    assert "algorithm.pretrain.steps=20 of the search" in line
+
+
+def test_what_a_shared_stage_forgets_to_name_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    config = replace(space(tmp_path, OFF, mask__width=[4, 6]), space=Space())
+    settings = {"steps": 3, "macro": True}
+    algorithm = replace(config.algorithm, name="tests.pretrained:Hidden", settings=settings)
+    broken = replace(config, algorithm=algorithm)
+    shapes = replace(WITHOUT, macro_emotions=EMOTIONS)
+    assert told(broken, shapes)[0].startswith("a shared stage names every setting that it depends on")
 
 
 def test_every_choice_that_needs_absent_clips_is_named_at_once(tmp_path: Path) -> None:

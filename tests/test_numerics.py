@@ -66,5 +66,6 @@ assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 def test_the_precision_of_a_mode_is_a_torch_type() -> None:
     assert numerics.dtype(MODE) is torch.float32
     assert numerics.dtype({"precision": "float64"}) is torch.float64
-    with pytest.raises(ConfigError, match="float32 or float64"):
-        numerics.dtype({"precision": "bfloat16"})
+    assert numerics.dtype({"precision": "bfloat16"}) is torch.bfloat16
+    with pytest.raises(ConfigError, match="float32, float64 or bfloat16"):
+        numerics.dtype({"precision": "float16"})

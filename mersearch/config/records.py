@@ -261,6 +261,8 @@ class Folds:
     """
     batch: Literal["fixed", "auto"] = "fixed"
     """Chunk and back-end as they are given, or as they are fastest on this device, measured at launch."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the arithmetic; bfloat16 = mixed, with parameters in float32. It changes scores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ PLACES: Final = ("root", "cache")
 UNSET: Final = (("landmarks", None),)
 """Keys at a value that means what a configuration without the key means."""
 
+USUAL: Final = "float32"
+"""Precision of a configuration that names none."""
+
 
 def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
     """What a trial of a configuration trains with beside its parameters, without folders."""
@@ -26,7 +29,10 @@ def trained(config: Mapping[str, Any], labels: str) -> dict[str, Any]:
         for name, section in sections.items()
         if isinstance(section, Mapping)
     }
-    return {**plain, "labels": labels, "seed": config["run"]["seed"]}
+    folds = config.get("folds")
+    precision = folds.get("precision", USUAL) if isinstance(folds, Mapping) else USUAL
+    mixed = {} if precision == USUAL else {"precision": precision}
+    return {**plain, "labels": labels, "seed": config["run"]["seed"], **mixed}
 
 
 def pinned(sections: dict[str, Any], parameters: Parameters) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mersearch.store import FoldPlan, FoldRecord, Parameters
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from mersearch.data.folds import Fold
     from mersearch.errors import MersearchError
     from mersearch.numerics import Mode
-    from mersearch.training import DeviceData, FoldResult
+    from mersearch.training import DeviceData, FoldResult, Pretraining
     from mersearch.training.processes import Pool
 
 
+PRETRAINED = "pretrained"
+"""Folder beside the caches for what training on macro clips alone leaves; diagnostic of a fold that tells its key."""
 TOGETHER = "(held out together)"
 """Name of the subject that several are taken for."""
 
@@ -122,7 +124,7 @@ class Study:
         """Load the data set onto the device of the mode.
 
         Raises:
-            ConfigError: the algorithm cannot be imported here.
+            ConfigError: the algorithm cannot be imported here, or the card lacks the precision of the run.
             DataError: a cache cannot be read here, or is not the one of the run.
         """
         from mersearch import numerics
@@ -130,8 +132,9 @@ class Study:
         from mersearch.data.folds import folds
         from mersearch.data.subset import merged, without
         from mersearch.errors import DataError
-        from mersearch.training import DeviceData
+        from mersearch.training import DeviceData, Pretraining
 
+        numerics.require_precision(self.mode)
         numerics.apply(self.mode)
         self._import()
         dataset = load(self.micro, self.macro)
@@ -146,7 +149,14 @@ class Study:
             dataset = merged(dataset, self.together, TOGETHER)
         data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
         order = {fold.subject: fold for fold in folds(dataset)}
-        return FoldWorker(self, data, order, remark_on(self.mode), self._pool(data))
+        pretraining = Pretraining(self.micro.parent / PRETRAINED, self._sources)
+        return FoldWorker(self, data, order, remark_on(self.mode), self._pool(data), pretraining)
+
+    def _sources(self) -> str:
+        """Digest of the code that trains."""
+        from mersearch.provenance import sources
+
+        return sources(self.config.algorithm.name)
 
     def _pool(self, data: DeviceData) -> Pool | None:
         """Processes for the folds of a chunk, as many as the trial has cores; None where one fold follows another."""
@@ -196,9 +206,12 @@ class FoldWorker:
         folds: dict[str, Fold],
         remark: str = "",
         pool: Pool | None = None,
+        pretraining: Pretraining | None = None,
     ) -> None:
         """`pool` trains the folds of a chunk where there is one; its data then stand for `data`."""
         self.data, self.remark = data if pool is None else pool.data, remark
+        self.pretraining = pretraining
+        """What training on macro clips alone has left, for all trials of this worker."""
         self._pool = pool
         self._study, self._folds = study, folds
         self._node = socket.gethostname()
@@ -243,6 +256,7 @@ class FoldWorker:
             backend=self._backend(),
             dtype=numerics.dtype(self._study.mode),
             pool=self._pool,
+            pretraining=self.pretraining,
         )
         return self._records(results, trial, chunk, attempt)
 
@@ -265,8 +279,14 @@ class FoldWorker:
                 clips=result.clip_ids,
                 labels=tuple(result.labels.tolist()),
                 logits=result.logits,
-                diagnostics=dict(result.diagnostics),
+                diagnostics=_noted(result),
                 maps=result.maps,
             )
             for result in results
         ]
+
+
+def _noted(result: FoldResult) -> dict[str, Any]:
+    """The diagnostics of a fold, with the key of the training on macro clips that it began with."""
+    start = {PRETRAINED: result.pretrained} if result.pretrained else {}
+    return {**result.diagnostics, **start}

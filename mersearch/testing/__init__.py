@@ -14,7 +14,7 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{part}"
-        for part in ("comparing", "stages", "repeats", "held_out", "fused", "small", "offers")
+        for part in ("comparing", "stages", "repeats", "held_out", "shared", "fused", "small", "offers")
     )
 )
 

@@ -6,12 +6,19 @@ from mersearch.testing.fused import FusedContract
 from mersearch.testing.held_out import HeldOutContract
 from mersearch.testing.offers import OffersContract
 from mersearch.testing.repeats import RepeatsContract
+from mersearch.testing.shared import SharedContract
 from mersearch.testing.small import SmallContract
 from mersearch.testing.stages import StagesContract
 
 
 class AlgorithmContract(
-    StagesContract, RepeatsContract, HeldOutContract, FusedContract, SmallContract, OffersContract
+    StagesContract,
+    RepeatsContract,
+    HeldOutContract,
+    SharedContract,
+    FusedContract,
+    SmallContract,
+    OffersContract,
 ):
     """Derive from it, name the algorithm, and give settings with which a fold trains in a fraction of a second.
 

@@ -18,10 +18,11 @@ from mersearch.data.clips import DataSet
 from mersearch.data.folds import Fold, folds
 from mersearch.errors import raise_all
 from mersearch.testing.clips import small_dataset
-from mersearch.training import DeviceData, Fitted, FoldResult, train_chunk
+from mersearch.training import DeviceData, Fitted, FoldResult, Pretraining, train_chunk
 from mersearch.training.batches import LazyBatch, Split, gathering, planned
 from mersearch.training.fit import fit
 from mersearch.training.fused import fit_together
+from mersearch.training.pretraining import NOBODY
 
 Nested = Mapping[str, Any]
 SEED = 3
@@ -81,15 +82,22 @@ def split_of(fold: Fold) -> Split:
     return Split.of(fold)
 
 
-def fitted(algorithm: Algorithm, data: DataSet, fold: Fold, seed: int = SEED) -> Fitted:
-    """Parameters, state and diagnostics after the training of one fold in float32."""
-    return fit(algorithm, DeviceData.from_dataset(data), split_of(fold), seed, torch.float32)
+def fitted(
+    algorithm: Algorithm, data: DataSet, fold: Fold, seed: int = SEED, dtype: torch.dtype = torch.float32
+) -> Fitted:
+    """Parameters, state and diagnostics after the training of one fold."""
+    device, split = DeviceData.from_dataset(data), split_of(fold)
+    starts = Pretraining().starts(algorithm, device, [split], seed, dtype)
+    return fit(algorithm, device, split, seed, dtype, start=starts.found.get(fold.subject))
 
 
-def fitted_together(algorithm: Algorithm, data: DataSet, chosen: Sequence[Fold]) -> dict[str, Fitted]:
+def fitted_together(
+    algorithm: Algorithm, data: DataSet, chosen: Sequence[Fold], dtype: torch.dtype = torch.float32
+) -> dict[str, Fitted]:
     """`fitted` of several folds that are trained as one program: held-out subject → what it leaves."""
-    splits = [split_of(fold) for fold in chosen]
-    return fit_together(algorithm, DeviceData.from_dataset(data), splits, SEED, torch.float32)
+    device, splits = DeviceData.from_dataset(data), [split_of(fold) for fold in chosen]
+    starts = Pretraining().starts(algorithm, device, splits, SEED, dtype)
+    return fit_together(algorithm, device, splits, SEED, dtype, starts=starts.found)
 
 
 def trained(algorithm: Algorithm, data: DataSet, *chosen: Fold, seed: int = SEED) -> list[FoldResult]:
@@ -112,9 +120,14 @@ def batch_of(
     row: int,
     dtype: torch.dtype,
 ) -> dict[str, Tensor]:
-    """The batch that a loss receives at `row` of the plan; the last row where the plan is shorter."""
+    """The batch that a loss receives at `row` of the plan; the last row where the plan is shorter.
+
+    A shared stage sees the macro clips of the fold alone.
+    """
     device, split, rows = DeviceData.from_dataset(data), split_of(fold), stage.steps * update.repeats
-    rng = seeds.generator(SEED, "plan", fold.subject, stage.name, update.loss)
+    if stage.shared is not None:
+        split = Split(NOBODY, np.empty(0, np.int64), split.macro)
+    rng = seeds.generator(SEED, "plan", split.subject, stage.name, update.loss)
     plan = algorithm.plan(stage, update, split.training(device), rng)
     sources = planned(plan, rows, split, device, dtype, f"stage {stage.name}, loss {update.loss}")
     return dict(LazyBatch(sources, min(row, rows - 1)))

@@ -3,6 +3,7 @@
 from mersearch.training.chunk import train_all, train_chunk
 from mersearch.training.device import DeviceClips, DeviceData
 from mersearch.training.fit import Fitted
+from mersearch.training.pretraining import Pretraining
 from mersearch.training.results import FoldResult
 
-__all__ = ["DeviceClips", "DeviceData", "Fitted", "FoldResult", "train_all", "train_chunk"]
+__all__ = ["DeviceClips", "DeviceData", "Fitted", "FoldResult", "Pretraining", "train_all", "train_chunk"]

@@ -35,15 +35,15 @@ def _answer(line: Connection, descriptor: int) -> None:
         threads, layout = line.recv()
         numerics.apply({"threads": threads})
         data = layout.open(descriptor)
-        work: tuple[Any, int, Any] | None = None
+        work: tuple[Any, int, Any, Any] | None = None
         while True:
             kind, content = line.recv()
             if kind == "algorithm":
                 packed, work = content, None
                 continue
             try:
-                algorithm, seed, dtype = work = work or pickle.loads(packed)
-                line.send(("done", train_fold(algorithm, data, content, seed, dtype), ""))
+                algorithm, seed, dtype, starts = work = work or pickle.loads(packed)
+                line.send(("done", train_fold(algorithm, data, content, seed, dtype, starts), ""))
             except Exception as error:
                 line.send(_told(error))
     except (EOFError, ConnectionError):

@@ -17,6 +17,8 @@ from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
 from mersearch.training.fused import fit_together
+from mersearch.training.mixed import in_precision
+from mersearch.training.pretraining import NOTHING, Pretraining, Starts
 from mersearch.training.processes import Pool, train_in_processes
 from mersearch.training.record import OnFailure
 from mersearch.training.results import FoldResult, OnFold, Reports, predicted, train_fold
@@ -37,6 +39,7 @@ def train_chunk(
     on_fold: OnFold | None = None,
     on_failure: OnFailure | None = None,
     pool: Pool | None = None,
+    pretraining: Pretraining | None = None,
 ) -> list[FoldResult]:
     """Train and predict every fold.
 
@@ -52,17 +55,20 @@ def train_chunk(
         backend: `loop`, one fold after another; `fused`, all as one program; `processes`, several at once, each as in
             the loop with one thread; `loop-graph` and `fused-graph`, on a card: `loop` and `fused` with every step
             recorded once and replayed.
-        dtype: floating-point type of parameters and batches.
+        dtype: floating-point type of parameters and batches; `torch.bfloat16` for mixed precision, in which these
+            are float32 and losses and predictions are computed under autocast.
         on_fold: called after each fold; with `processes`, in the order in which they end.
         on_failure: told of every fold that fails while the others go on; without it the first failure is raised.
         pool: the processes of `processes`, with this data; without it, some are started for this chunk.
+        pretraining: keeps what the shared stages of an algorithm leave; without it, it is kept for this chunk.
 
     Returns:
         The results in the order of `folds`, without those that failed.
 
     Raises:
         ConfigError: an unknown back-end, or the algorithm needs clips or views that the data lacks.
-        DataError: a fold of other data, in which a held-out subject would be trained on or a clip left out.
+        DataError: a fold of other data, in which a held-out subject would be trained on or a clip left out; or a
+            shared stage has seen a held-out subject.
         TrialFailure: a loss, a parameter or a logit is not finite, or the algorithm breaks its protocol.
         ChunkTooLarge: the folds do not fit into the memory of a card as one program.
         ProcessDied: one of several processes was killed, or ran out of memory.
@@ -79,12 +85,17 @@ def train_chunk(
     for fold in folds:
         _require_own(fold, data)
     reports = Reports(on_fold, on_failure)
+    algorithm, dtype = in_precision(algorithm, dtype)
+    splits = [Split.of(fold) for fold in folds]
+    starts = (pretraining or Pretraining()).starts(algorithm, data, splits, seed, dtype, on_failure)
+    if starts is not NOTHING:
+        folds = [fold for fold in folds if fold.subject in starts.found]
     if backend == "processes":
-        return train_in_processes(algorithm, data, folds, seed, dtype, reports, pool)
+        return train_in_processes(algorithm, data, folds, seed, dtype, reports, pool, starts)
     if backend == "loop":
-        return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype))
+        return reports.collect(folds, lambda fold: train_fold(algorithm, data, fold, seed, dtype, starts))
     chunks = [[fold] for fold in folds] if backend == "loop-graph" else [folds]
-    train = partial(_fused, algorithm, data, seed=seed, dtype=dtype, reports=reports)
+    train = partial(_fused, algorithm, data, seed=seed, dtype=dtype, reports=reports, starts=starts)
     return [result for chunk in chunks for result in train(chunk, captured=backend in _CAPTURED)]
 
 
@@ -95,19 +106,20 @@ def _fused(
     seed: int,
     dtype: torch.dtype,
     reports: Reports,
+    starts: Starts,
     captured: bool,
 ) -> list[FoldResult]:
-    start = time.perf_counter()
+    begin, found = time.perf_counter(), starts.found
     splits = [Split.of(fold) for fold in folds]
     try:
-        fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure, captured)
+        fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure, captured, found)
     except torch.OutOfMemoryError as error:
         raise ChunkTooLarge(
             "the folds of a chunk must fit into the memory of the card together",
             received=f"{len(folds)} folds: {str(error).splitlines()[0]}",
             fix="a smaller folds.chunk, or folds.batch=auto, which measures what fits",
         ) from error
-    share = (time.perf_counter() - start) / max(1, len(folds))
+    share = (time.perf_counter() - begin) / max(1, len(folds)) + starts.seconds
     return reports.collect(
         [fold for fold in folds if fold.subject in fitted],
         lambda fold: predicted(algorithm, data, fold, fitted[fold.subject], dtype, share),
@@ -120,6 +132,7 @@ def train_all(
     seed: int,
     dtype: torch.dtype = torch.float32,
     on_steps: OnSteps | None = None,
+    pretraining: Pretraining | None = None,
 ) -> tuple[Parameters, State]:
     """Train on all clips, nobody held out: parameters and state on the CPU, for a model that is used elsewhere.
 
@@ -127,8 +140,10 @@ def train_all(
         algorithm: one configuration.
         data: clips on the device.
         seed: seed of the run.
-        dtype: floating-point type of parameters and batches.
-        on_steps: told now and then how far it is.
+        dtype: floating-point type of parameters and batches; `torch.bfloat16` for mixed precision, in which these
+            are float32 and losses and predictions are computed under autocast.
+        on_steps: told now and then how far it is, without the shared stages.
+        pretraining: keeps what the shared stages of an algorithm leave.
 
     Raises:
         ConfigError: the algorithm needs clips or views that the data lacks.
@@ -136,8 +151,10 @@ def train_all(
     """
     _require(algorithm, data)
     macro = len(data.macro) if data.macro is not None else 0
+    algorithm, dtype = in_precision(algorithm, dtype)
     everyone = Split(_EVERYONE, np.arange(len(data.micro)), np.arange(macro))
-    fitted = fit(algorithm, data, everyone, seed, dtype, on_steps)
+    starts = (pretraining or Pretraining()).starts(algorithm, data, [everyone], seed, dtype)
+    fitted = fit(algorithm, data, everyone, seed, dtype, on_steps, starts.found.get(_EVERYONE))
     return _on_host(fitted.parameters), _on_host(fitted.state)
 
 

@@ -23,11 +23,13 @@ class DeviceClips:
         labels: labels of the N clips, on the host.
         tensors: first axis N: `rgb` uint8 and `flow` int8 [N, 3, T, H, W] where the data set has them, `emotion` and
             `subject` int64 [N], `action_units` bool [N, A], `annotated` bool [N].
+        subjects: names; `labels.subject` indexes into it.
     """
 
     ids: tuple[str, ...]
     labels: Labels
     tensors: dict[str, Tensor]
+    subjects: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,4 +72,4 @@ def _load(clips: Clips, device: torch.device) -> DeviceClips:
         for name, array in arrays.items()
         if array is not None
     }
-    return DeviceClips(clips.ids, labels, tensors)
+    return DeviceClips(clips.ids, labels, tensors, clips.subjects)

@@ -14,7 +14,9 @@ from mersearch.errors import TrialFailure
 from mersearch.training import optimisers
 from mersearch.training.batches import LazyBatch, Split, planned
 from mersearch.training.device import DeviceData
+from mersearch.training.pretrained import Pretrained, begun
 from mersearch.training.record import Diagnostics, Record, diverged
+from mersearch.training.stages import own_stages
 from mersearch.training.vector import Vector
 
 OnSteps = Callable[[int, int], None]
@@ -25,11 +27,15 @@ CHECK = 50
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What training leaves: parameters and state on the device, without gradient, and diagnostics."""
+    """What training leaves: parameters and state on the device, without gradient, and diagnostics.
+
+    `pretrained` is the key of the training on macro clips that it began with; empty where there was none.
+    """
 
     parameters: Parameters
     state: State
     diagnostics: Diagnostics
+    pretrained: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,9 @@ def fit(
     seed: int,
     dtype: torch.dtype,
     on_steps: OnSteps | None = None,
+    start: Pretrained | None = None,
 ) -> Fitted:
-    """Train on the clips of `split`, from the run seed and the subject only.
+    """Train on the clips of `split`, from the run seed, the subject and `start` only.
 
     Args:
         algorithm: one configuration.
@@ -103,21 +110,23 @@ def fit(
         seed: seed of the run.
         dtype: floating-point type of parameters and batches.
         on_steps: told now and then how far it is.
+        start: what the algorithm's shared stages have left, where it has some.
 
     Raises:
+        DataError: `start` has seen the subject of `split`.
         TrialFailure: a loss or a parameter is not finite, or the algorithm breaks its protocol.
     """
-    parameters, initial = algorithm.init(seeds.seed(seed, "init", split.subject))
+    stages = own_stages(algorithm)
+    parameters, initial = begun(algorithm, split.subject, seed, start)
     vector = Vector(parameters, data.device, dtype)
     state = {name: placed(value, data.device, dtype) for name, value in initial.items()}
     fold = _Fold(algorithm, data, split, split.training(data), seed, dtype, vector)
-    diagnostics: Diagnostics = {}
-    stages = distinct(algorithm.stages())
+    diagnostics: Diagnostics = {} if start is None else dict(start.diagnostics)
     before, total = 0, sum(stage.steps for stage in stages)
     for stage in stages:
         state = _run(fold, stage, state, diagnostics, _shifted(on_steps, before, total))
         before += stage.steps
-    return Fitted(vector.all_frozen(), state, diagnostics)
+    return Fitted(vector.all_frozen(), state, diagnostics, "" if start is None else start.key)
 
 
 def _shifted(on_steps: OnSteps | None, before: int, total: int) -> Callable[[int], None]:
@@ -157,18 +166,6 @@ def require_names(state: State, names: set[str], where: str) -> None:
         raise TrialFailure(
             "a state keeps its names", received=f"{sorted(state)} from {sorted(names)}, {where}"
         )
-
-
-def distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """`stages`, or TrialFailure where two would draw the same random numbers."""
-    names = [stage.name for stage in stages]
-    pairs = [(stage.name, update.loss) for stage in stages for update in stage.updates]
-    if len({*names}) < len(names) or len({*pairs}) < len(pairs):
-        raise TrialFailure(
-            "stages have distinct names, and the updates of a stage distinct losses (both name random streams)",
-            received=", ".join(f"{stage}: {loss}" for stage, loss in pairs),
-        )
-    return stages
 
 
 def placed(value: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:

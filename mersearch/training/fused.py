@@ -20,10 +20,12 @@ from mersearch.algorithm import Algorithm, Stage, State, Update
 from mersearch.training.batches import Split, shapes_of
 from mersearch.training.captured import owned
 from mersearch.training.device import DeviceData
-from mersearch.training.fit import CHECK, Fitted, distinct, placed, require_names
+from mersearch.training.fit import CHECK, Fitted, placed, require_names
 from mersearch.training.optimisers import rows
+from mersearch.training.pretrained import Pretrained, begun
 from mersearch.training.record import Diagnostics, OnFailure, diverged
 from mersearch.training.stacked import CapturedTrainer, Folds, Trainer
+from mersearch.training.stages import own_stages
 from mersearch.training.vector import Vector
 
 
@@ -35,8 +37,9 @@ def fit_together(
     dtype: torch.dtype,
     on_failure: OnFailure | None = None,
     captured: bool = False,
+    starts: Mapping[str, Pretrained] | None = None,
 ) -> dict[str, Fitted]:
-    """Train on the clips of every split, from the run seed and the subject only.
+    """Train on the clips of every split, from the run seed, the subject and its start only.
 
     Folds whose batches differ in shape (one trains on fewer clips than a batch holds) are trained one group after
     another.
@@ -49,16 +52,18 @@ def fit_together(
         dtype: floating-point type of parameters and batches.
         on_failure: told of every fold that diverges while the others go on; without it the first one is raised.
         captured: whether a step is recorded and replayed, on a card; elsewhere the same step is run as it is.
+        starts: held-out subject → what the algorithm's shared stages have left, where it has some.
 
     Returns:
         Held-out subject → what its training leaves, of the folds that have not failed.
 
     Raises:
+        DataError: a start has seen the subject of its fold.
         TrialFailure: a loss or a parameter is not finite, or the algorithm breaks its protocol.
     """
     found: dict[str, Fitted] = {}
     for group in alike(algorithm, data, splits):
-        found |= _fit_group(algorithm, data, group, seed, dtype, on_failure, captured)
+        found |= _fit_group(algorithm, data, group, seed, dtype, on_failure, captured, starts or {})
     return {split.subject: found[split.subject] for split in splits if split.subject in found}
 
 
@@ -75,7 +80,7 @@ def alike(algorithm: Algorithm, data: DeviceData, splits: Sequence[Split]) -> li
 
 
 def _running(algorithm: Algorithm) -> list[tuple[Stage, Update]]:
-    pairs = [(stage, update) for stage in algorithm.stages() for update in stage.updates]
+    pairs = [(stage, update) for stage in own_stages(algorithm) for update in stage.updates]
     return [(stage, update) for stage, update in pairs if stage.steps and update.repeats]
 
 
@@ -87,22 +92,26 @@ def _fit_group(
     dtype: torch.dtype,
     on_failure: OnFailure | None,
     captured: bool,
+    starts: Mapping[str, Pretrained],
 ) -> dict[str, Fitted]:
-    begun = [algorithm.init(seeds.seed(seed, "init", split.subject)) for split in splits]
-    vector = Vector(_stacked([parameters for parameters, _ in begun]), data.device, dtype)
-    initial = _stacked([state for _, state in begun])
+    initials = [begun(algorithm, split.subject, seed, starts.get(split.subject)) for split in splits]
+    vector = Vector(_stacked([parameters for parameters, _ in initials]), data.device, dtype)
+    initial = _stacked([state for _, state in initials])
     state = {name: placed(value, data.device, dtype) for name, value in initial.items()}
     training = tuple(split.training(data) for split in splits)
     folds = Folds(algorithm, data, splits, training, seed, dtype, vector, on_failure)
     state = owned(state) if captured else state
     trainer = CapturedTrainer if captured else Trainer
-    diagnostics: list[Diagnostics] = [{} for _ in splits]
-    for stage in distinct(algorithm.stages()):
+    diagnostics: list[Diagnostics] = [
+        dict(starts[split.subject].diagnostics) if split.subject in starts else {} for split in splits
+    ]
+    for stage in own_stages(algorithm):
         if stage.steps and len(folds.failed) < len(splits):
             state = _run(folds, stage, state, diagnostics, trainer)
     parameters = vector.all_frozen()
+    keys = [starts[split.subject].key if split.subject in starts else "" for split in splits]
     return {
-        split.subject: Fitted(_of(parameters, fold), _of(state, fold), diagnostics[fold])
+        split.subject: Fitted(_of(parameters, fold), _of(state, fold), diagnostics[fold], keys[fold])
         for fold, split in enumerate(splits)
         if fold not in folds.failed
     }

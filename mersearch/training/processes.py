@@ -30,6 +30,7 @@ from mersearch.errors import ConfigError, ProcessDied
 from mersearch.interrupts import interrupt_deferred
 from mersearch.training.child import Reply
 from mersearch.training.device import DeviceData
+from mersearch.training.pretraining import NOTHING, Starts
 from mersearch.training.results import FoldResult, Reports
 from mersearch.training.sharing import SharedData
 
@@ -148,18 +149,25 @@ class Pool:
         return tuple(process.pid for process in self._running)
 
     def train(
-        self, algorithm: Algorithm, folds: Sequence[Fold], seed: int, dtype: torch.dtype, reports: Reports
+        self,
+        algorithm: Algorithm,
+        folds: Sequence[Fold],
+        seed: int,
+        dtype: torch.dtype,
+        reports: Reports,
+        starts: Starts = NOTHING,
     ) -> list[FoldResult]:
         """Train and predict every fold, as `train_chunk`; `reports` hears of folds in the order in which they end.
 
-        The seconds of a result are its share of the time of the chunk.
+        The seconds of a result are its share of the time of the chunk. What shared stages have left is sent along in
+        `starts`: they were run in this process.
 
         Raises:
             TrialFailure: of the first fold that fails, unless somebody takes failures.
             ProcessDied: a process was killed, or ran out of memory; the next chunk gets new ones.
             ConfigError: the algorithm cannot be sent to another process.
         """
-        packed = _packed((algorithm, seed, dtype))
+        packed = _packed((algorithm, seed, dtype, Starts(starts.found)))
         start = time.perf_counter()
         try:
             while len(self._running) < min(self.processes, len(folds)):
@@ -175,7 +183,9 @@ class Pool:
         results = [found[fold.subject] for fold in folds if fold.subject in found]
         busy = sum(result.seconds for result in results) or 1.0
         scale = (time.perf_counter() - start) / busy
-        return [dataclasses.replace(result, seconds=result.seconds * scale) for result in results]
+        return [
+            dataclasses.replace(result, seconds=result.seconds * scale + starts.seconds) for result in results
+        ]
 
     def _work(
         self, packed: bytes, folds: Sequence[Fold], reports: Reports
@@ -214,12 +224,13 @@ def train_in_processes(
     dtype: torch.dtype,
     reports: Reports,
     pool: Pool | None,
+    starts: Starts,
 ) -> list[FoldResult]:
     """`Pool.train` with `pool`; without it, with one process per core that lives as long as the chunk."""
     if pool is not None:
-        return pool.train(algorithm, folds, seed, dtype, reports)
+        return pool.train(algorithm, folds, seed, dtype, reports, starts)
     with Pool(data, cores()) as own:
-        return own.train(algorithm, folds, seed, dtype, reports)
+        return own.train(algorithm, folds, seed, dtype, reports, starts)
 
 
 def cores() -> int:

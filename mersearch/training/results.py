@@ -18,6 +18,7 @@ from mersearch.training.batches import LazyBatch, Split, gathering
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import Fitted, fit
 from mersearch.training.inspection import held_out_maps, inspected
+from mersearch.training.pretraining import Starts
 from mersearch.training.record import Diagnostics, OnFailure, diverged
 
 MAP = 14
@@ -37,7 +38,8 @@ class FoldResult:
         maps: uint8 [m, 14, 14], 255 = 1.
         diagnostics: what `Record.diagnostics` says of every update (means, curves), `inspect.*` of the training
             clips and `held_out.*` of the maps (`mersearch.training.inspection`).
-        seconds: wall-clock time.
+        seconds: wall-clock time, its share of what the folds of a chunk wait for together included.
+        pretrained: key of the training on macro clips that it began with; empty where there is none.
     """
 
     subject: str
@@ -47,6 +49,7 @@ class FoldResult:
     maps: NDArray[np.uint8]
     diagnostics: Diagnostics
     seconds: float
+    pretrained: str = ""
 
 
 OnFold = Callable[[FoldResult], None]
@@ -81,16 +84,16 @@ class Reports:
 
 
 def train_fold(
-    algorithm: Algorithm, data: DeviceData, fold: Fold, seed: int, dtype: torch.dtype
+    algorithm: Algorithm, data: DeviceData, fold: Fold, seed: int, dtype: torch.dtype, starts: Starts
 ) -> FoldResult:
-    """Train one fold by itself and predict its held-out clips.
+    """Train one fold by itself, from its start, and predict its held-out clips.
 
     Raises:
-        TrialFailure: as `fit`, or as `predicted`.
+        DataError, TrialFailure: as `fit`, or as `predicted`.
     """
-    start = time.perf_counter()
-    fitted = fit(algorithm, data, Split.of(fold), seed, dtype)
-    return predicted(algorithm, data, fold, fitted, dtype, time.perf_counter() - start)
+    begin = time.perf_counter()
+    fitted = fit(algorithm, data, Split.of(fold), seed, dtype, start=starts.found.get(fold.subject))
+    return predicted(algorithm, data, fold, fitted, dtype, starts.seconds + time.perf_counter() - begin)
 
 
 def predicted(
@@ -125,6 +128,7 @@ def predicted(
         maps=pictures,
         diagnostics=diagnostics,
         seconds=seconds + time.perf_counter() - start,
+        pretrained=fitted.pretrained,
     )
 
 

@@ -32,6 +32,7 @@ class _Kind:
     ids: tuple[str, ...]
     labels: Labels
     places: dict[str, _Place]
+    subjects: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ class SharedData:
             for name, clips in kinds.items():
                 for field, place in places[name].items():
                     _fill(block, place, clips.tensors[field])
-        found = {name: _Kind(clips.ids, clips.labels, places[name]) for name, clips in kinds.items()}
+        found = {
+            name: _Kind(clips.ids, clips.labels, places[name], clips.subjects)
+            for name, clips in kinds.items()
+        }
         self.layout = Layout(max(1, size), found["micro"], found.get("macro"), data.shapes)
 
     def open(self) -> DeviceData:
@@ -119,4 +123,4 @@ def _view(block: mmap.mmap, place: _Place) -> Tensor:
 
 def _clips(kind: _Kind, block: mmap.mmap) -> DeviceClips:
     tensors = {name: _view(block, place) for name, place in kind.places.items()}
-    return DeviceClips(kind.ids, kind.labels, tensors)
+    return DeviceClips(kind.ids, kind.labels, tensors, kind.subjects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -154,6 +155,39 @@ def test_initial_parameters_are_a_function_of_the_key() -> None:
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
     assert {name.partition(".")[0] for name in first} == {"recogniser", "classifier", "mnet", "mnet_heads"}
+
+
+def test_pretraining_is_off_by_default_and_otherwise_a_shared_stage_before_all_others() -> None:
+    assert [stage.shared for stage in quintuplet().stages()] == [None, None]
+    on = quintuplet(pretrain={"steps": 7, "lr": 0.02, "batch": 5}, **NO_MACRO)
+    first, *own = on.stages()
+    assert (first.name, first.steps, [stage.name for stage in own]) == ("pretrain", 7, ["mask", "joint"])
+    assert first.updates[0].optimiser.lr == 0.02
+    assert on.needs() == {"rgb", "flow", "macro"}
+    plan = on.plan(first, first.updates[0], training(micro=[]), np.random.default_rng(0))
+    assert {name: array.shape for name, array in plan.items()} == {"macro": (7, 5)}
+    off = quintuplet(pretrain={"steps": 7}, mask={"enabled": False}, quintuplet={"macro": False})
+    assert [stage.name for stage in off.stages()] == ["joint"]
+    assert "macro" not in off.needs()
+
+
+def test_only_what_macro_clips_can_teach_is_pretrained() -> None:
+    on = quintuplet(pretrain={"steps": 7})
+    parameters, _ = on.init(1)
+    prefixes = tuple(f"{prefix}." for prefix in on.stages()[0].updates[0].group)
+    trained = {name for name in parameters if name.startswith(prefixes)}
+    assert {name.partition(".")[0] for name in trained} == {"mnet", "mnet_heads"}
+    assert {name for name in parameters if name.startswith("mnet")} - trained == {
+        "mnet_heads.micro.weight",
+        "mnet_heads.micro.bias",
+    }
+
+
+def test_pretraining_without_macro_clips_is_refused_with_the_setting_that_turns_it_off() -> None:
+    with pytest.raises(
+        ConfigError, match=r"pretrain.steps need macro clips\n(.*\n)*.*algorithm.pretrain.steps=0"
+    ):
+        quintuplet(shapes(macro_emotions=()), pretrain={"steps": 7}, **NO_MACRO)
 
 
 def test_all_broken_rules_are_reported_together() -> None:

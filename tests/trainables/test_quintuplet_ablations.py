@@ -68,6 +68,12 @@ def test_every_part_of_the_defaults_can_be_taken_away() -> None:
     assert all(changed().values())
 
 
+def test_pretraining_is_a_part_where_it_is_on() -> None:
+    on = changed(pretrain__steps=4)
+    assert [name for name in on if name not in ALL] == ["− pretraining"]
+    assert on["− pretraining"] == {"pretrain.steps": 0}
+
+
 def test_a_view_that_is_taken_away_is_not_needed() -> None:
     assert build(changed()["− RGB view"]).needs() == {"flow", "macro"}
     assert build(changed()["− flow view"]).needs() == {"rgb", "macro"}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +14,8 @@ from mersearch.algorithm import Logs, State
 from mersearch.data.folds import folds
 from mersearch.testing.clips import small_dataset
 from mersearch.training import DeviceData
-from mersearch.training.measure import TIMED, WARM, seconds_of
+from mersearch.training.measure import TIMED, WARM, seconds_of, seconds_once, steps_of
+from tests.pretrained import Shared, shared
 from tests.toy import Settings, Toy
 
 DATASET = small_dataset((3, 3), size=16, macro=True)
@@ -45,6 +49,24 @@ def test_what_only_the_first_steps_of_a_process_cost_is_not_counted() -> None:
     first_of_main = 2 * WARM + WARM + TIMED
     late = {0: 100.0, first_of_main: 100.0}
     assert cost(Ticking(macro, late)) == pytest.approx(STEPS + STEPS * LOSSES), "one loss a step in `macro`"
+
+
+def test_a_shared_stage_is_no_part_of_a_fold_and_measured_by_itself() -> None:
+    macro = np.arange(14)
+    algorithm = shared(DATASET, steps=STEPS)
+    times: list[float] = []
+
+    def loss(self: Shared, *arguments: Any) -> tuple[torch.Tensor, State, Logs]:
+        times.append(1.0)
+        return Toy.loss(self, *arguments)
+
+    with patch.object(Shared, "loss", loss):
+        now = partial(sum, times)
+        own = seconds_of(algorithm, DATA, FOLDS[:1], backend="loop", seed=1, clock=now)
+        once = seconds_once(algorithm, DATA, macro, seed=1, clock=now)
+    assert (own, once) == (pytest.approx(STEPS * LOSSES), pytest.approx(STEPS))
+    assert seconds_once(Ticking(Settings(STEPS, macro=True), {}), DATA, macro, seed=1) == 0
+    assert steps_of(algorithm) == STEPS * LOSSES
 
 
 def test_a_disturbed_measurement_is_repeated_with_more_steps() -> None:

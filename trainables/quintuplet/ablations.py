@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from trainables.quintuplet.checks import pretrains
 from trainables.quintuplet.settings import Settings
 
-Change = dict[str, bool | float | str]
+Change = dict[str, bool | int | float | str]
 
 
 def ablations(settings: Settings) -> dict[str, Change]:
     """Name of an ablation → settings that change; no settings where the part does nothing in `settings` already.
 
     One part at a time: without macro members the loss is the triplet of micro clips, while MNet keeps its own macro
-    clips (`mask.macro`), which are part of MNet. Without a view there is no contrast of views either. A view that
+    clips (`mask.macro`, and what it is pretrained on), which are part of MNet. Pretraining is a part of its own where
+    it is on. Without a view there is no contrast of views either. A view that
     is the only one cannot be taken away.
     """
     quintuplet = settings.quintuplet
@@ -22,6 +24,8 @@ def ablations(settings: Settings) -> dict[str, Change]:
         "− macro members": {"quintuplet.macro": False} if macro_counts else {},
         "− contrastive": {"contrast.weight": 0.0} if settings.views == "both" else {},
     }
+    if pretrains(settings):
+        found["− pretraining"] = {"pretrain.steps": 0}
     if settings.views != "rgb":
         found["− RGB view"] = {"views": "flow"}
     if settings.views != "flow":

@@ -33,15 +33,32 @@ from trainables.quintuplet.losses.contrastive import info_nce
 from trainables.quintuplet.losses.distance import unit
 from trainables.quintuplet.losses.quintuplet import Quintuplets, quintuplet_loss
 from trainables.quintuplet.mnet import action_unit_logits, mask_terms
-from trainables.quintuplet.model import DROPOUT_SITE, MNET, RECOGNISER, Model, kinds
+from trainables.quintuplet.model import DROPOUT_SITE, MNET, PRETRAINED, RECOGNISER, Model, kinds
 from trainables.quintuplet.recogniser import Features
 
+SHARED = (
+    "views",
+    "rgb_input",
+    "flow_input",
+    "frames",
+    "mask.width",
+    "mask.emotion",
+    "mask.positive",
+    "mask.sharpness",
+    "pretrain",
+)
+"""What the pretraining of MNet depends on. Augmentation, balance of the classes and the part of a macro clip are at
+their defaults there: in a search they differ from trial to trial, and no two could share it."""
+WARM_UP = 0.1
+"""Share of the pretraining in which the learning rate rises."""
 MAP = 14
 """Height and width of the maps that `predict` returns."""
 
 
 class Quintuplet:
     """Two stages: MNet on its cross entropy ("mask"), then the rest on three losses ("joint").
+
+    Before them, MNet may be trained on macro clips alone ("pretrain"), once for all folds.
 
     Source: G. Q. Sun, *Research on micro-expression recognition algorithms based on spatio-temporal analysis with
     deep learning*, master thesis, 2023, second algorithm. What the source states and what is our reading:
@@ -65,7 +82,7 @@ class Quintuplet:
         return frozenset((*views, "macro") if uses_macro(self.settings) else views)
 
     def stages(self) -> tuple[Stage, ...]:
-        """MNet first, where it is on; then the joint stage, in which MNet may go on."""
+        """MNet first, where it is on, on macro clips alone if asked; then the joint stage, in which it may go on."""
         train, m = self.settings.train, self.settings.mask
         schedule = Schedule(train.warmup, train.decay)
         mnet, joint = (
@@ -75,16 +92,29 @@ class Quintuplet:
         if not m.enabled:
             return (Stage("joint", train.steps, (joint,), schedule),)
         updates = (mnet, joint) if m.finetune else (joint,)
-        return (Stage("mask", m.steps, (mnet,), schedule), Stage("joint", train.steps, updates, schedule))
+        own = (Stage("mask", m.steps, (mnet,), schedule), Stage("joint", train.steps, updates, schedule))
+        return (*self._pretraining(), *own)
+
+    def _pretraining(self) -> tuple[Stage, ...]:
+        """MNet on macro clips alone, where it is on; its optimiser is no setting, so that more trials share it."""
+        p = self.settings.pretrain
+        if not p.steps:
+            return ()
+        update = Update("pretrain", PRETRAINED, Optimiser("adamw", p.lr))
+        return (Stage("pretrain", p.steps, (update,), Schedule(WARM_UP), shared=SHARED),)
 
     def _optimiser(self, lr: float) -> Optimiser:
         train = self.settings.train
         return Optimiser(train.optimiser, lr, train.weight_decay, train.clip_norm)
 
     def plan(self, stage: Stage, update: Update, training: Training, rng: np.random.Generator) -> Plan:
-        """Single clips for MNet, quintuplets for the joint loss."""
+        """Single clips for MNet, macro clips alone for its pretraining, quintuplets for the joint loss."""
         settings, shapes = self.settings, self.shapes
         steps = stage.steps * update.repeats
+        if update.loss == "pretrain":
+            return sampling.macro_plan(
+                rng, training, len(shapes.macro_emotions), (steps, settings.pretrain.batch)
+            )
         if update.loss == "mask":
             classes = (len(shapes.emotions), len(shapes.macro_emotions))
             shape = (steps, settings.mask.batch)
@@ -102,9 +132,9 @@ class Quintuplet:
     def loss(
         self, name: str, parameters: Parameters, state: State, batch: Batch, key: Tensor, step: Tensor
     ) -> tuple[Tensor, State, Logs]:
-        """`mask`: MNet's cross entropies. `joint`: cross entropy + quintuplet + contrast."""
+        """`mask` and `pretrain`: MNet's cross entropies. `joint`: cross entropy + quintuplet + contrast."""
         views = self._model.training_views(batch, key, step)
-        if name == "mask":
+        if name in ("mask", "pretrain"):
             loss, logs = self._mask_loss(parameters, batch, views)
         else:
             loss, logs = self._joint_loss(parameters, batch, views, key, step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Literal
 
 import torch
@@ -13,6 +13,7 @@ from mersearch.algorithm import Batch, Parameters, Shapes
 from trainables.blocks.augmentation import Views, augment
 from trainables.blocks.clips import apply_mask, frames_in_use, join, positions, views_of
 from trainables.blocks.networks import Networks
+from trainables.quintuplet.checks import pretrains
 from trainables.quintuplet.mnet import MNet, MNetHeads, action_unit_regions, grid, mask
 from trainables.quintuplet.recogniser import Features, Recogniser
 from trainables.quintuplet.settings import Settings
@@ -21,6 +22,7 @@ View = Literal["rgb", "flow"]
 AUGMENTATION_SITE, DROPOUT_SITE = 0, 10
 RECOGNISER = ("recogniser", "classifier")
 MNET = ("mnet", "mnet_heads")
+PRETRAINED = ("mnet", "mnet_heads.macro")
 
 
 def views_in_use(settings: Settings) -> tuple[View, ...]:
@@ -44,7 +46,8 @@ class Model:
             "classifier": nn.Linear(settings.encoder.dim, len(shapes.emotions)),
         }
         if settings.mask.enabled:
-            units, macro = len(shapes.action_units), len(shapes.macro_emotions) if settings.mask.macro else 0
+            units, seen = len(shapes.action_units), settings.mask.macro or pretrains(settings)
+            macro = len(shapes.macro_emotions) if seen else 0
             networks["mnet"] = MNet(3 * len(self.views), units, settings.mask.width)
             networks["mnet_heads"] = MNetHeads(units, len(shapes.emotions), macro)
         return networks
@@ -63,10 +66,8 @@ class Model:
         return views_of(batch, kind, self.views, index, settings.rgb_input, settings.flow_input)
 
     def training_views(self, batch: Batch, key: Tensor, step: Tensor) -> Views:
-        """Micro clips, then macro clips where the batch has them; augmented."""
-        views = self.load(batch, "micro")
-        if "macro" in kinds(batch):
-            views = join(views, self.load(batch, "macro"))
+        """Micro clips, then macro clips, of what the batch has; augmented."""
+        views = reduce(join, [self.load(batch, kind) for kind in kinds(batch)])
         return augment(views, self.settings.augmentation, key, step, AUGMENTATION_SITE)
 
     def evidence(self, parameters: Parameters, views: Views) -> tuple[Tensor, Tensor]:
@@ -93,4 +94,4 @@ class Model:
 
 def kinds(batch: Mapping[str, Tensor]) -> tuple[str, ...]:
     """The kinds of clips in a training batch, in the order in which they are joined."""
-    return ("micro", "macro") if "macro.emotion" in batch else ("micro",)
+    return tuple(kind for kind in ("micro", "macro") if f"{kind}.emotion" in batch)

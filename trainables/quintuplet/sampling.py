@@ -70,6 +70,12 @@ def clip_plan(
     return plan
 
 
+def macro_plan(rng: np.random.Generator, training: Training, classes: int, shape: tuple[int, int]) -> Plan:
+    """Macro clips of all steps: `macro` [S, B], all classes alike."""
+    assert training.macro is not None
+    return {"macro": anchors(rng, training.macro.emotion, classes, shape, 1.0)}
+
+
 def _positives(rng: np.random.Generator, emotion: Index, classes: int, anchor: Index) -> Index:
     """Another clip of the anchor's class, −1 where it is the only one."""
     pools = Pools.of([np.flatnonzero(emotion == label) for label in range(classes)])

@@ -30,6 +30,15 @@ class MaskSettings:
 
 
 @dataclass(frozen=True)
+class PretrainSettings:
+    """MNet on macro clips alone, before its own stage: once for all folds and trials."""
+
+    steps: int = bounded(0, ge=0, doc="Steps of MNet on macro clips alone, before its own stage; 0 = none.")
+    lr: float = bounded(1e-2, gt=0, le=1, doc="Learning rate there.")
+    batch: int = bounded(24, ge=1, doc="Macro clips per step there.")
+
+
+@dataclass(frozen=True)
 class AttentionSettings:
     """Pooling over space and time."""
 
@@ -125,6 +134,7 @@ class Settings:
     )
     predict_mirrored: bool = bounded(True, doc="Average the logits over the clip and its mirror image.")
     mask: MaskSettings = field(default_factory=MaskSettings)
+    pretrain: PretrainSettings = field(default_factory=PretrainSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     attention: AttentionSettings = field(default_factory=AttentionSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
