@@ -53,7 +53,7 @@ BETWEEN = 0.2
 SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
-PATIENCE = 1200.0
+PATIENCE = 2400.0
 OVER = "COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY|DEADLINE|BOOT_FAIL|PREEMPTED"
 
 
