@@ -7,8 +7,8 @@ own, so that Ray's head and its worker meet over a network. Then:
 
 1. one search by `cluster/slurm-nodes.sh` on both nodes, to its end;
 2. the same search, longer, by `cluster/slurm.sh` on one node with a time limit that is too short: the signal, the
-   queue again, and on from where it was. No fold may be trained twice, and every prediction that both searches have
-   is the same.
+   queue again, and on from where it was, with a limit that is long enough. No fold may be trained twice, and every
+   prediction that both searches have is the same.
 
 Everything that was started is ended by its process id. Ends with 1 where anything is not as it must be.
 """
@@ -46,13 +46,15 @@ NODES = {"mersearch-n1": "10.77.0.1", "mersearch-n2": "10.77.0.2"}
 BRIDGE, OUTSIDE = "mersearch-br", "10.77.0.254"
 TRIALS = 3
 """Of the first search."""
-LONG = 360.0
+LONG = 300.0
 """Seconds that the second search is to train, whatever the machine: longer than its first pass has, and not much."""
 BETWEEN = 0.2
 """Seconds between two folds."""
 SEARCH = ("tiny.yaml", "algorithm.mask.steps=100", "preprocess.cache=cache")
 LIMIT = ("--time=6", "--signal=B:USR1@120")
 """Slurm may send the signal up to a minute early, so the first pass has between 180 and 240 seconds."""
+LONG_ENOUGH = "60"
+"""Minutes that the job may run from its second pass on."""
 PATIENCE = 2400.0
 OVER = "COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY|DEADLINE|BOOT_FAIL|PREEMPTED"
 
@@ -213,6 +215,9 @@ def requeued(jobs: Path) -> bool:
     print("\n2. slurm.sh on one node, with a time limit that is too short", flush=True)
     trials = long_enough(RunDirectory.open(jobs / "runs" / "nodes"))
     job = submit(jobs, "slurm.sh", LIMIT, "again", f"search.trials={trials}", "search.concurrency=1")
+    until(lambda: again(job), PATIENCE, f"job {job} is in the queue again")
+    if "Restarts=0" not in shell("scontrol", "show", "job", job):
+        shell("scontrol", "update", f"JobId={job}", f"TimeLimit={LONG_ENOUGH}")
     state = wait(job)
     run = RunDirectory.open(jobs / "runs" / "again")
     said = (jobs / f"mersearch-{job}.log").read_text()
@@ -272,6 +277,11 @@ def wait(job: str) -> str:
 
     until(lambda: re.search(f"JobState=({OVER})", state()), PATIENCE, f"job {job} ends")
     return state()
+
+
+def again(job: str) -> bool:
+    """Whether a job has gone back into the queue, or has ended without that."""
+    return bool(re.search(f"JobState=({OVER})|Restarts=[1-9]", shell("scontrol", "show", "job", job)))
 
 
 def verdict(good: object, jobs: Path, job: str) -> bool:
