@@ -140,8 +140,8 @@ def compare(first: RunDirectory, second: RunDirectory, *, metric: str | None = N
         clips=int(np.sum(first.plan.counts)),
         first=sides[0],
         second=sides[1],
-        found=paired_difference(found[0], found[1][order], metric),
-        expected=paired_difference(expected[0], expected[1][order], metric),
+        found=paired_difference(found[0], found[1][order], metric, subjects=first.plan.subjects),
+        expected=paired_difference(expected[0], expected[1][order], metric, subjects=first.plan.subjects),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from mersearch import seeds
 from mersearch.errors import DataError
 from mersearch.metrics import scores
+from mersearch.selection import resample, strata_of
 
 RESAMPLES: Final = 4000
 LEVEL: Final = 0.95
@@ -41,6 +43,7 @@ def paired_difference(
     second: Counts,
     metric: str,
     *,
+    subjects: Sequence[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -49,8 +52,9 @@ def paired_difference(
 
     Δ = s(Σ_k A_k) − s(Σ_k B_k). A resample draws K subjects with replacement, pools the counts of both
     configurations over the same draw, and takes Δ again; the interval lies between the (1 − level)/2 and the
-    (1 + level)/2 quantiles of these. What is drawn depends on `seed` and K only, so all comparisons on the same folds
-    use the same resamples.
+    (1 + level)/2 quantiles of these. Of several databases, each gives as many of the K as it has: the shares of a
+    composite are its rule, not chance. What is drawn depends on `seed` and the folds only, so all comparisons on the
+    same folds use the same resamples.
 
     The interval says how the difference may vary with the people that were recorded. It does not know how it varies
     with the seed of the training, and with few subjects (below about 20) it is too narrow.
@@ -59,6 +63,7 @@ def paired_difference(
         first: confusion counts per subject [K, L, L], rows = true classes; expected counts need not be whole.
         second: of the other configuration, on the same clips in the same order of subjects.
         metric: `uf1`, `uar` or `accuracy`.
+        subjects: names [K], which tell the databases; without them, one.
         seed: of the resampling.
         resamples: how many.
         level: of the interval.
@@ -68,7 +73,7 @@ def paired_difference(
     """
     pair = _paired(first, second)
     rng = seeds.generator("paired bootstrap", seed, pair.shape[1])
-    drawn = _multiplicities(rng, pair.shape[1], resamples)
+    drawn = _multiplicities(rng, pair.shape[1], resamples, subjects)
     pooled = np.einsum("rk,ckij->crij", drawn, pair, optimize=True)
     resampled = scores(metric, pooled)
     low, high = np.quantile(resampled[0] - resampled[1], [(1 - level) / 2, (1 + level) / 2])
@@ -98,9 +103,14 @@ def _paired(first: Counts, second: Counts) -> NDArray[np.float64]:
     )
 
 
-def _multiplicities(rng: np.random.Generator, subjects: int, resamples: int) -> NDArray[np.float64]:
+def _multiplicities(
+    rng: np.random.Generator, k: int, resamples: int, subjects: Sequence[str]
+) -> NDArray[np.float64]:
     """How often each subject is in each resample [R, K]."""
-    drawn = rng.integers(subjects, size=(resamples, subjects))
-    drawn += np.arange(resamples)[:, None] * subjects
-    counts = np.bincount(drawn.ravel(), minlength=resamples * subjects)
-    return counts.reshape(resamples, subjects).astype(np.float64)
+    strata = strata_of(subjects) if subjects else np.zeros(k, np.int64)
+    if len(np.unique(strata)) > 1:
+        return resample(strata, resamples, rng)
+    drawn = rng.integers(k, size=(resamples, k))
+    drawn += np.arange(resamples)[:, None] * k
+    counts = np.bincount(drawn.ravel(), minlength=resamples * k)
+    return counts.reshape(resamples, k).astype(np.float64)

@@ -67,6 +67,17 @@ def test_the_interval_is_that_of_a_loop_over_resamples(metric: str) -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(differences, [0.05, 0.95])))
 
 
+def test_of_several_databases_each_gives_as_many_subjects_as_it_has() -> None:
+    right, wrong = np.array([[1, 0], [0, 0]]), np.array([[0, 1], [0, 0]])
+    first, second = np.stack([right] * 4), np.stack([right, right, wrong, wrong])
+    # The configurations differ on database b alone, which gives two of the four in every draw: always 1/2.
+    names = ("a/1", "a/2", "b/1", "b/2")
+    assert paired_difference(first, second, "accuracy", subjects=names) == Difference(0.5, 0.5, 0.5)
+    assert paired_difference(first, second, "accuracy").high == 1.0
+    one = paired_difference(first, second, "accuracy", subjects=("a/1", "a/2", "a/3", "a/4"))
+    assert one == paired_difference(first, second, "accuracy")
+
+
 def test_two_subjects_have_three_differences_with_known_chances() -> None:
     right, wrong = np.array([[1, 0], [0, 0]]), np.array([[0, 1], [0, 0]])
     first, second = np.stack([right, right]), np.stack([right, wrong])

@@ -137,17 +137,20 @@ def _row(state: RunState, number: int, variant: str, metric: str, log: str, refe
         row,
         scores={name: METRICS[name](trial.confusions[-1]) for name in METRICS},
         databases=scores_by_database(trial),
-        difference=_difference(trial, state.trials[0], metric),
+        difference=_difference(trial, state, metric),
         seconds=sum(fold.seconds for fold in folds) / len(folds),
         steps=None if curve is None or level is None else curve.reaches(level),
         total=0 if curve is None or level is None else curve.total,
     )
 
 
-def _difference(trial: Trial, full: Trial, metric: str) -> Difference | None:
+def _difference(trial: Trial, state: RunState, metric: str) -> Difference | None:
+    """The trial less the full configuration, which is the first one."""
+    full = state.trials[0]
     if trial is full or full.state != "complete":
         return None
-    return paired_difference(per_subject(trial.confusions), per_subject(full.confusions), metric)
+    pair = per_subject(trial.confusions), per_subject(full.confusions)
+    return paired_difference(*pair, metric, subjects=state.plan.subjects)
 
 
 def as_dict(table: AblationTable) -> dict[str, Any]:
