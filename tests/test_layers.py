@@ -29,7 +29,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "mersearch.algorithm",
         "mersearch.metrics",
-        "mersearch.statistics",
         "mersearch.numerics",
         "mersearch.data",
         "mersearch.config",
@@ -38,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.training",
         "mersearch.store",
         "mersearch.selection",
+        "mersearch.statistics",
         "mersearch.ledger",
         "mersearch.sameness",
         "mersearch.honest",
