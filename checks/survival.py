@@ -115,7 +115,7 @@ def head(tiny: Tiny, on: Growing) -> list[str]:
     with on.command(tiny.folder, "launch", *SEARCH, "run.name=head") as command:
         again = command.ended(seconds=PATIENCE)
     lines = [line for line in again.splitlines() if "Going on" in line]
-    return [*said.splitlines()[-3:], *lines]
+    return [*(line for line in said.splitlines() if "Ray ended" in line or "is gone" in line), *lines]
 
 
 def result(tiny: Tiny, name: str, told: list[str], *, at_most: int) -> bool:

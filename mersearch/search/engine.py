@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mersearch.errors import ClusterError, NothingRan
+from mersearch.errors import ClusterError, Interrupted, NothingRan
 from mersearch.search.bridge import FAILURES, Bridge, Leave, Watcher
 from mersearch.search.events import Events
+from mersearch.search.lookout import Lookout
 from mersearch.search.ray_cluster import Cluster
 from mersearch.search.session import Session
 from mersearch.search.slots import Slots
@@ -19,6 +23,8 @@ from mersearch.search.worker import Payload
 from mersearch.store import Progress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SHOWN = "\x1b[?25h"
+"""Makes the cursor of a terminal visible, which the live table hides."""
 
 
 def run_search(
@@ -51,7 +57,8 @@ def run_search(
     Raises:
         ClusterError: a trial asks for more than a private Ray has, so that it would wait for ever.
         NothingRan: every trial failed.
-        Interrupted: SIGINT or SIGTERM arrived, or the disk is full; everything finished is kept.
+        Interrupted: SIGINT or SIGTERM arrived, the disk is full, or Ray is gone; everything finished is kept. Where
+            Ray's own calls wait for what is gone, the process ends with the same exit code instead.
         MersearchError: the session's own error, or a worker's that cannot load the data.
     """
     if on.private and (slots.cpus > on.cpus or slots.gpus > on.gpus):
@@ -62,14 +69,14 @@ def run_search(
         )
     events = Events(run, metric)
     try:
-        with _signals() as arrived:
+        with _signals() as arrived, Lookout(on.lost, partial(_end, watcher, run)) as lookout:
             bridge = Bridge(
                 session,
                 run,
                 events,
                 watcher,
                 lambda: arrived[0] if arrived else "",
-                on.lost,
+                lookout.missing,
                 retries=retries,
                 gpus=slots.gpus,
                 backend=backend,
@@ -117,6 +124,18 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
         ),
     )
     tuner.fit()
+
+
+def _end(watcher: Watcher, run: Path, missing: str) -> None:
+    """End the process: its main thread waits for a Ray that is gone, and no exception would reach it."""
+    watcher.notice(
+        f"Ray ended under the search: its {missing} is gone, killed or out of memory; everything finished is kept; "
+        f"go on with: mersearch resume {run}"
+    )
+    if sys.stdout.isatty():
+        sys.stdout.write(SHOWN)
+    sys.stdout.flush()
+    os._exit(Interrupted.exit_code)
 
 
 def _folder_name(trial: Any) -> str:

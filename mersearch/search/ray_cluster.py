@@ -82,8 +82,8 @@ class Cluster:
         Of a cluster only the head is looked at, by a connection to it: ask no more often than you would connect.
 
         Ray itself ends this process some time later (after 15 s without its raylet, 60 s without its GCS), with
-        exit code 1 and past every handler, as it does at once where they end while it connects: then too, `resume`
-        goes on with everything that was finished.
+        exit code 1 and past every handler; `Lookout` is earlier. It does so at once where they end while it connects:
+        then too, `resume` goes on with everything that was finished.
         """
         import ray
 
