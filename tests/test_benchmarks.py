@@ -80,10 +80,11 @@ def test_every_contender_is_billed_for_the_folds_of_its_trials(rows: list[dict[s
 
 
 def test_the_report_has_a_row_per_contender_and_a_figure(rows: list[dict[str, Any]], tmp_path: Path) -> None:
-    one_worker = [{**row, "workers": 1} for row in rows]
-    lines = tmp_path / "lines.jsonl"
-    lines.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *one_worker]))
-    load("efficiency_report").write_report(lines, tmp_path)
+    one_worker, files = [{**row, "workers": 1} for row in rows], []
+    for group in (rows, one_worker):
+        files.append(tmp_path / f"{group[0]['workers']}.jsonl")
+        files[-1].write_text("".join(json.dumps(row) + "\n" for row in group))
+    load("efficiency_report").write_report(files, tmp_path)
     text = (tmp_path / "search_efficiency.md").read_text()
     for name in CONTENDERS:
         assert text.count(f"\n| {name} |") == 2
@@ -176,10 +177,12 @@ def test_a_database_of_the_disentangling_benchmark_has_a_cell_per_variant_and_on
 ) -> None:
     module = load("disentangles")
     small(module, monkeypatch, drawn)
+    monkeypatch.setattr(module, "folds", folds)
+    monkeypatch.setattr(module, "GROUPS", 3)
     monkeypatch.setattr(module, "MASK", SHORT)
     stages = {name: {"steps": 1} for name in ("identity", "emotion", "information", "train")}
     monkeypatch.setattr(module, "SEPARATING", {"frames": 2, "batch": {"size": 8}, **stages})
-    rows = module.measure(1, ["full", "nor divergence", "mask"])
+    rows = [*module.measure(1, ["full", "nor divergence"]), *module.measure(1, ["mask"])]
     assert [row["variant"] for row in rows] == ["full", "nor divergence", "mask"]
     full, without, masks = rows
     assert all(np.isfinite(full[name]) for name in ("uf1", "probe", "overlap", "information"))
@@ -202,8 +205,8 @@ def test_preprocessing_is_measured_against_a_loop_that_stores_the_same_flow(
     assert module._memory(os.getpid()) > 10
     seconds = {("plain", 1): 8.0, ("ours", 1): 10.0, ("ours", 2): 5.0}
 
-    def timed(what: str, _folder: Path, clips: int, workers: int) -> dict[str, float]:
-        return {"seconds": seconds[what, workers], "cpu": 8.0, "memory": 100.0 * workers}
+    def timed(what: str, _: Path, clips: int, workers: int, *, watched: bool = False) -> dict[str, float]:
+        return {"memory": 100.0 * workers} if watched else {"seconds": seconds[what, workers], "cpu": 8.0}
 
     monkeypatch.setattr(module, "timed", timed)
     line = module.cell(tmp_path, found, 0, 2) | {"apart": 0.0, "load": 1.0}
@@ -236,3 +239,34 @@ def test_every_back_end_of_a_cell_is_timed_against_the_loop(
     file = tmp_path / "lines.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert module.stored(file) == lines
+
+
+def test_overhead_is_what_the_workers_time_holds_besides_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = load("overhead")
+    span = module.Span(given=100.0, first=104.0, last=110.0, over=111.0, folds=[2.5, 2.5, 2.5, 2.5])
+    # two workers for 6 s, of which they trained 10 s: 2 s over two trials
+    assert span.costs(2) == {"fold": 2.5, "training": 5.0, "span": 6.0, "per_trial": 1.0}
+    line = {
+        "trials": 2, "folds": 4, "wall": span.over - span.given, "start": 4.0, "end": 1.0, "cores": 2,
+        "ours": span.costs(2), "stock": {**span.costs(2), "per_trial": 3.0}, "starts": [(4.0, 4.0), (9.0, 3.0)],
+        "load_before": 0.1, "date": "2026-01-01",
+    }  # fmt: skip
+    monkeypatch.setattr(module, "LINES", tmp_path / "lines.jsonl")
+    module.LINES.write_text(json.dumps(line) + "\n")
+    text = module.report()
+    assert "11.0 s / 5.0 s = 2.200 | ≤ 1.10 | NOT met" in text
+    assert "| stock over ours | 3.0 × |" in text
+    assert "6.5 s / 3.5 s = 2.00 | ≤ 1.5 | NOT met" in text
+
+
+def test_a_whole_trial_is_measured_beside_what_its_steps_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, trial = load("loso_whole"), load("loso_trial")
+    monkeypatch.setattr(trial, "SIZES", {"small": (1, 12)})
+    monkeypatch.setattr(module, "TIMED", {"small": 1})
+    monkeypatch.setattr(trial, "PEOPLE", {3: 12})
+    monkeypatch.setattr(module, "folds", lambda data: folds(data)[:1])
+    line = module.measure(trial.Cell("quintuplet", "small", 3, "cpu"), trial.Way("loop", 1))
+    assert all(value > 0 for value in line["measured"])
+    assert line["way"] == "loop"
