@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from mersearch.data.faces import faces_of
 from mersearch.data.frames import positions
 from mersearch.data.landmarks import Eyes
 from mersearch.data.preprocess import Preprocess
-from mersearch.data.table import Clip, Database
+from mersearch.data.table import Clip, Database, Note
 from mersearch.errors import DataError
 from mersearch.seeds import digest
 
@@ -34,6 +35,10 @@ CODE: Final = (
     "videos.py",
 )
 """Modules that decide the bytes of a cache: a change in any of them prepares anew."""
+COPY: Final = (
+    "shows the very frames of a clip of another person: a copy or a wrong name, and their folds leak"
+)
+"""What is noted of such a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def plan_cache(database: Database, settings: Preprocess, root: Path, hashes: Fra
         rows=database.rows,
         dropped=database.dropped,
         repaired=database.repaired,
-        notes=notes,
+        notes=(*notes, *_copies(entries)),
         views=database.views,
     )
     return CachePlan(database.clips, faces, settings, root / key, index)
@@ -102,6 +107,14 @@ def code_version() -> str:
     """Hash of the source of the modules that turn frames into arrays."""
     folder = Path(__file__).parent
     return digest([hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in CODE])
+
+
+def _copies(entries: Sequence[Entry]) -> Iterator[Note]:
+    """A note on every clip with the same content as one of another person."""
+    people: dict[str, set[str]] = {}
+    for entry in entries:
+        people.setdefault(entry.content, set()).add(entry.subject)
+    yield from (Note(entry.clip_id, COPY) for entry in entries if len(people[entry.content]) > 1)
 
 
 def _entry(clip: Clip, settings: Preprocess, hashes: FrameHashes, face: Face) -> Entry:

@@ -40,6 +40,25 @@ def bytes_of(prepared: Prepared) -> dict[str, bytes]:
     return {f"{folder.name}/{name}": (folder / name).read_bytes() for folder in folders for name in names}
 
 
+def test_the_same_frames_under_two_people_are_noted_and_under_one_are_not(tmp_path: Path) -> None:
+    micro = toy(tmp_path)
+    first, second, *rest = micro.clips
+    twin = dataclasses.replace(second, frames=first.frames)
+    of_two = dataclasses.replace(micro, clips=(first, dataclasses.replace(twin, subject="toy/other"), *rest))
+    of_one = dataclasses.replace(
+        micro, clips=(first, dataclasses.replace(twin, subject=first.subject), *rest)
+    )
+    told = [
+        [
+            note.clip_id
+            for note in prepare(data, None, SETTINGS, tmp_path / "cache", workers=1).notes
+            if note.reason == cache_plan.COPY
+        ]
+        for data in (of_two, of_one, micro)
+    ]
+    assert told == [[first.clip_id, second.clip_id], [], []]
+
+
 def test_every_clip_is_computed_once_and_a_second_call_computes_nothing(
     tmp_path: Path, computed: list[str]
 ) -> None:
