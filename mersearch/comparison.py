@@ -98,7 +98,8 @@ def compare(first: RunDirectory, second: RunDirectory, *, metric: str | None = N
 
     A search's best trial was chosen for its score on these subjects, so the difference that counts is that of the
     expected out-of-bag predictions per subject (`selection.correct`), with each run's own trials as the competition.
-    For a run of one configuration they are its predictions.
+    For a run of one configuration they are its predictions, unless another run of the ledger has that configuration:
+    it may have been chosen there, as what `evaluate` is given is, so that run's trials compete too.
 
     Args:
         first: a run with a complete trial.
@@ -107,10 +108,16 @@ def compare(first: RunDirectory, second: RunDirectory, *, metric: str | None = N
             default.
 
     Raises:
-        ConfigError: the two maximised different metrics, and none is given.
+        ConfigError: one run twice, or the two maximised different metrics, and none is given.
         RunError: a run has no complete trial.
         DataError, Several: the runs are not on the same data, label set, subjects or clips.
     """
+    if first.path.resolve() == second.path.resolve():
+        raise ConfigError(
+            "a comparison is between two runs",
+            received=f"{first.path} twice",
+            fix="name another run on the same clips",
+        )
     runs, states = (first, second), (first.read(), second.read())
     raise_all(data_differences(Source.of(first), Source.of(second)))
     metric = metric or _metric(runs)

@@ -284,7 +284,7 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
             why = (
                 f"another numeric mode: {'; '.join(other)}"
                 if other
-                else "the configuration, code or data changed"
+                else _reseeded(file, opened.config.run.seed) or "the configuration, code or data changed"
             )
             lines.append(f"In {carried['run']}, trial {carried['trial']} had {stored} ({why}).")
     corrected = honest(opened.run, opened.run.read())
@@ -296,6 +296,15 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
 def _beside(corrected: Honest) -> list[str]:
     """What the choice of this configuration among others leaves of its score."""
     return corrected.lines() if corrected.configurations > 1 else []
+
+
+def _reseeded(file: Path, seed: int) -> str:
+    """That the file has another seed than this; empty where it has not."""
+    import yaml
+
+    run = yaml.safe_load(file.read_bytes()).get("run")
+    stored = run.get("seed") if isinstance(run, dict) else None
+    return f"with seed {stored}, this is {seed}" if stored not in (None, seed) else ""
 
 
 def exported(file: Path) -> dict[str, Any]:

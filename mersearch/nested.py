@@ -122,8 +122,10 @@ def groups_of(plan: FoldPlan, groups: int) -> list[tuple[str, ...]]:
     most = len(plan) // 2
     if not 2 <= groups <= most:
         raise ConfigError(
-            f"{len(plan)} subjects make 2 to {most} groups",
-            received=f"--nested {groups}",
+            f"{len(plan)} subjects make 2 to {most} groups"
+            if most >= 2
+            else "a nested search needs four subjects, two for each of two groups",
+            received=f"--nested {groups}" if most >= 2 else f"{len(plan)} subjects",
             fix=f"--nested {min(5, most)}" if most >= 2 else "use a database with more subjects",
         )
     found: list[list[str]] = [[] for _ in range(groups)]

@@ -65,5 +65,5 @@ def _spread(name: str, values: Sequence[float]) -> str:
     half = quantile(0.975, n - 1) * deviation / n**0.5
     return (
         f"  {name:9s} {mean:.4f} ± {deviation:.4f} over {n} seeds ({min(values):.4f} to {max(values):.4f}; "
-        f"mean ± {half:.4f})"
+        f"mean ± {half:.4f}, 95%)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,29 @@ def test_one_configuration_each_is_the_paired_difference_of_their_counts(tmp_pat
     )
     assert back.sentence.startswith("poor is worse than good")
     assert not any("expected" in line for line in lines(found)), "nothing was chosen"
-    same = compare(runs[0], runs[0])
+    shutil.copytree(runs[0].path, tmp_path / "copy")
+    same = compare(runs[0], RunDirectory.open(tmp_path / "copy"))
     assert (same.found.value, same.found.low, same.found.high) == (0, 0, 0)
     assert same.sentence.startswith("Undecided")
+    with pytest.raises(ConfigError, match="between two runs") as error:
+        compare(runs[0], runs[0])
+    assert error.value.received == f"{runs[0].path} twice"
+
+
+def test_an_evaluation_of_what_a_search_chose_is_compared_as_the_search_is(tmp_path: Path) -> None:
+    search, again = a_run(tmp_path / "search"), a_run(tmp_path / "again")
+    execute(search, 8, seed=0, policy=NoStopping())
+    best = search.read().best("uf1")
+    assert best is not None
+    with a_session(again, 1, policy=NoStopping(), points=(dict(best.parameters),)) as session:
+        slot = session.next_trial()
+        assert slot is not None
+        session.report(0, [dataclasses.replace(fold, trial=0) for fold in best.folds.values()])
+    found = compare(search, again)
+    assert found.first.configurations == found.second.configurations == 8
+    assert found.found.value == 0
+    assert found.second.expected == pytest.approx(found.first.expected, abs=0.03), "ties are broken otherwise"
+    assert found.second.expected < found.second.found
 
 
 def test_of_two_searches_the_verdict_is_on_what_either_expects_of_its_own_choice(

@@ -26,7 +26,7 @@ def test_the_spread_is_mean_standard_deviation_and_range_of_every_metric(tmp_pat
         mean, deviation = float(np.mean(found)), float(np.std(found, ddof=1))
         half = quantile(0.975, 2) * deviation / 3**0.5
         assert f"{mean:.4f} ± {deviation:.4f} over 3 seeds" in text[5 + place]
-        assert f"({min(found):.4f} to {max(found):.4f}; mean ± {half:.4f})" in text[5 + place]
+        assert f"({min(found):.4f} to {max(found):.4f}; mean ± {half:.4f}, 95%)" in text[5 + place]
 
 
 def test_of_a_composite_the_mean_over_seeds_is_told_for_each_database(tmp_path: Path) -> None:

@@ -23,18 +23,26 @@ def competition(
     else it was not chosen from all that, but from the runs that have its configuration. The run's own trials come
     first, by number, so that ties are broken as outside. A configuration that is there twice competes once. The folds
     that a failed one lacks count as if it had said the most frequent class. With `alone`, only the run's own trials
-    compete.
+    compete; where it has no other one, as an evaluation, those of the runs that have its configuration, since it may
+    have been chosen there.
     """
     own = entries(run, state)
-    usable = own if alone else [*own, *_others(run)]
     winner = next(entry for entry in own if entry.trial == trial)
+    usable = own if alone and len(own) > 1 else [*own, *_others(run)]
+    if alone:
+        usable = _homes(usable, winner)
     score = METRICS[metric](state.trials[trial].confusions[-1])
     if any(_score(entry, run.plan, metric) > score for entry in usable):
-        homes = {entry.run for entry in usable if entry.configuration == winner.configuration}
-        usable = [entry for entry in usable if entry.run in homes]
+        usable = _homes(usable, winner)
     merged = deepest(usable)
     place = [entry.configuration for entry in merged].index(winner.configuration)
     return _stacked(merged, run.plan), place
+
+
+def _homes(entries: Sequence[Entry], winner: Entry) -> list[Entry]:
+    """What the runs that have the winner's configuration have."""
+    homes = {entry.run for entry in entries if entry.configuration == winner.configuration}
+    return [entry for entry in entries if entry.run in homes]
 
 
 def _others(run: RunDirectory) -> list[Entry]:

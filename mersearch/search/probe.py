@@ -19,20 +19,30 @@ def device_of(slots: Slots) -> str:
     return "cuda" if slots.gpus else "cpu"
 
 
+class Asked:
+    """What an actor of a worker machine is made of: it says the numeric mode there."""
+
+    def mode(self, config: Config, device: str) -> Mode:
+        """As `mode_on`."""
+        return mode_on(config, device)
+
+
 def workers_mode(config: Config, slots: Slots, patience: float = PATIENCE) -> Mode:
     """The numeric mode of the first worker that a connected Ray gives a trial's resources.
 
     All slots are asked for, though one answer is enough: a cluster that starts machines starts all of them now.
-    Every worker compares itself with the answer when it starts, see `worker.remark_on`.
+    Every worker compares itself with the answer when it starts, see `worker.remark_on`. Actors are asked, not tasks:
+    a task that is cancelled at the moment in which it is done ends the whole process, in Ray's own code.
 
     Raises:
         ClusterError: no worker answers, or it cannot train: it has no card that torch can use, or no mersearch.
     """
     import ray
 
-    ask = ray.remote(num_cpus=slots.cpus, num_gpus=slots.gpus, max_retries=0)(mode_on)
+    actor = ray.remote(num_cpus=slots.cpus, num_gpus=slots.gpus)(Asked)
     wanted = f"a worker with {slots.cpus:g} CPU and {slots.gpus:g} GPU"
-    answers = [ask.remote(config, device_of(slots)) for _ in range(slots.count)]
+    actors = [actor.remote() for _ in range(slots.count)]
+    answers = [each.mode.remote(config, device_of(slots)) for each in actors]
     try:
         answered, _ = ray.wait(answers, num_returns=1, timeout=patience)
         if not answered:
@@ -50,8 +60,8 @@ def workers_mode(config: Config, slots: Slots, patience: float = PATIENCE) -> Mo
             "trial.gpus=0 trains on processors",
         ) from error
     finally:
-        for answer in answers:
-            ray.cancel(answer, force=True)
+        for each in actors:
+            ray.kill(each)
     return mode
 
 
