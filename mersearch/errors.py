@@ -64,7 +64,7 @@ class TrialFailure(MersearchError):
 
 
 class ChunkTooLarge(TrialFailure):
-    """The folds of a chunk do not fit into the memory of a card together; trained in another way they may."""
+    """The clips, or the folds of a chunk together, do not fit into the memory of a card; in another way they may."""
 
 
 class NothingRan(MersearchError):
@@ -103,3 +103,13 @@ def raise_all(errors: Sequence[MersearchError]) -> None:
         raise errors[0]
     if errors:
         raise Several(errors)
+
+
+_FULL = ("out of memory", "ALLOC_FAILED")
+"""In the messages of a card without memory left: of the allocator, of the driver, and of cuBLAS, cuDNN and others."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of a card was exhausted."""
+    full = isinstance(error, RuntimeError) and any(text in str(error) for text in _FULL)
+    return full or isinstance(error, ChunkTooLarge)

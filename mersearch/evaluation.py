@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mersearch.by_database import score_lines, scores_by_database
-from mersearch.errors import Interrupted, MersearchError, NothingRan, ProcessDied, TrialFailure
+from mersearch.errors import (
+    Interrupted,
+    MersearchError,
+    NothingRan,
+    ProcessDied,
+    TrialFailure,
+    out_of_memory,
+)
 from mersearch.honest import Honest, honest
 from mersearch.metrics import METRICS, NAMES, class_f1
 
@@ -186,7 +193,7 @@ def _chunk(
         MersearchError: the worker's own error.
     """
     from mersearch.search.bridge import FAILURES
-    from mersearch.search.worker import Report, out_of_memory
+    from mersearch.search.worker import Report
     from mersearch.store.files import new_folder, replace
 
     run = opened.run.path

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from mersearch.console.errors import text
-from mersearch.errors import ConfigError, RunError, Several, Stopped
+from mersearch.errors import ChunkTooLarge, ConfigError, RunError, Several, Stopped, out_of_memory
 
 PATH = "/data/" + "a-long/path-with-hyphens/" * 5 + "file.yaml"
 
@@ -53,3 +55,21 @@ def test_lines_of_a_list_keep_their_own() -> None:
 def test_several_errors_stand_below_each_other() -> None:
     several = Several([ConfigError("one", fix="a"), ConfigError("two", received="b")])
     assert text(several) == "error: one\n  fix: a\nerror: two\n  received: b"
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (ChunkTooLarge("a chunk must fit"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (ValueError("out of memory"), False),
+        (MemoryError("out of memory"), False),
+    ],
+    ids=["allocator", "driver", "cublas", "cudnn", "ours", "assert", "value", "host"],
+)
+def test_a_card_without_memory_is_known_by_whatever_of_it_complains(error: Exception, full: bool) -> None:
+    assert out_of_memory(error) is full

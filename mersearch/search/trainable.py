@@ -9,8 +9,8 @@ from typing import Any
 import ray
 from ray import tune
 
-from mersearch.errors import ClusterError, MersearchError, ProcessDied, TrialFailure
-from mersearch.search.worker import Payload, Report, Worker, free_card, out_of_memory
+from mersearch.errors import ClusterError, MersearchError, ProcessDied, TrialFailure, out_of_memory
+from mersearch.search.worker import Payload, Report, Worker, free_card
 
 LEAVING = "this machine will be taken back"
 """What an actor on such a machine says instead of beginning another chunk."""
@@ -40,17 +40,27 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._payload = payload
         self._worker: Worker | None = None
         self._unusable: MersearchError | None = None
-        try:
-            self._worker = payload.open()
-        except MersearchError as error:
-            self._unusable = error
-        except Exception as error:
-            self._unusable = ClusterError(
-                "a worker must be able to load the data",
-                received=_line(error),
-                fix=f"the whole error:\n{traceback.format_exc()}",
-            )
+        self._open()
         self.reset_config(config)
+
+    def _open(self) -> Report:
+        """Load the data, or tell that the card has no memory for them now."""
+        try:
+            self._worker = self._payload.open()
+        except Exception as error:
+            if out_of_memory(error):
+                line = error.line if isinstance(error, TrialFailure) else _line(error)
+                return Report(failure=line, traceback=traceback.format_exc(), exhausted=True)
+            self._unusable = (
+                error
+                if isinstance(error, MersearchError)
+                else ClusterError(
+                    "a worker must be able to load the data",
+                    received=_line(error),
+                    fix=f"the whole error:\n{traceback.format_exc()}",
+                )
+            )
+        return Report(unusable=self._unusable)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Turn to another piece."""
@@ -76,7 +86,9 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def _report(self) -> Report:
         if self._worker is None:
-            return Report(unusable=self._unusable)
+            opened = self._open() if self._unusable is None else Report(unusable=self._unusable)
+            if self._worker is None:
+                return opened
         plan = self._payload.plan
         subjects = plan.next_chunk(self._chunk * plan.chunk)
         try:

@@ -15,6 +15,7 @@ from mersearch.store import FoldPlan, FoldRecord, Parameters
 if TYPE_CHECKING:
     from mersearch.algorithm import Algorithm
     from mersearch.config import Config
+    from mersearch.data.clips import DataSet
     from mersearch.data.folds import Fold
     from mersearch.errors import MersearchError
     from mersearch.numerics import Mode
@@ -47,16 +48,6 @@ class Report:
     unusable: MersearchError | None = None
     remark: str = ""
     exhausted: bool = False
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether the memory of a card was exhausted."""
-    from mersearch.errors import ChunkTooLarge
-
-    torch = sys.modules.get("torch")
-    return isinstance(error, ChunkTooLarge) or (
-        torch is not None and isinstance(error, torch.OutOfMemoryError)
-    )
 
 
 def free_card() -> None:
@@ -124,6 +115,7 @@ class Study:
         """Load the data set onto the device of the mode.
 
         Raises:
+            ChunkTooLarge: the clips do not fit into what is free of the card.
             ConfigError: the algorithm cannot be imported here, or the card lacks the precision of the run.
             DataError: a cache cannot be read here, or is not the one of the run.
         """
@@ -132,7 +124,7 @@ class Study:
         from mersearch.data.folds import folds
         from mersearch.data.subset import merged, without
         from mersearch.errors import DataError
-        from mersearch.training import DeviceData, Pretraining
+        from mersearch.training import Pretraining
 
         numerics.require_precision(self.mode)
         numerics.apply(self.mode)
@@ -147,7 +139,7 @@ class Study:
         dataset = without(dataset, self.config.data.without)
         if self.together:
             dataset = merged(dataset, self.together, TOGETHER)
-        data = DeviceData.from_dataset(dataset, str(self.mode["device"]))
+        data = _on_device(dataset, str(self.mode["device"]))
         order = {fold.subject: fold for fold in folds(dataset)}
         pretraining = Pretraining(self.micro.parent / PRETRAINED, self._sources)
         return FoldWorker(self, data, order, remark_on(self.mode), self._pool(data), pretraining)
@@ -178,6 +170,22 @@ class Study:
                 received=f"{socket.gethostname()}: {error.received}",
                 fix="install it on every machine, or put it into a folder that all of them share",
             ) from error
+
+
+def _on_device(dataset: DataSet, device: str) -> DeviceData:
+    from mersearch.errors import ChunkTooLarge, out_of_memory
+    from mersearch.training import DeviceData
+
+    try:
+        return DeviceData.from_dataset(dataset, device)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise ChunkTooLarge(
+            "the clips must fit into the memory of the card",
+            received=f"{len(dataset.micro)} micro clips: {str(error).splitlines()[0]}",
+            fix="end what else uses the card, a smaller preprocess.size or preprocess.frames, or trial.gpus=0",
+        ) from error
 
 
 def remark_on(mode: Mode) -> str:

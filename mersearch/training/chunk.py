@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
 from mersearch.data.folds import Fold
-from mersearch.errors import ChunkTooLarge, ConfigError, DataError
+from mersearch.errors import ChunkTooLarge, ConfigError, DataError, out_of_memory
 from mersearch.training.batches import Split
 from mersearch.training.device import DeviceData
 from mersearch.training.fit import OnSteps, fit
@@ -113,7 +113,9 @@ def _fused(
     splits = [Split.of(fold) for fold in folds]
     try:
         fitted = fit_together(algorithm, data, splits, seed, dtype, reports.on_failure, captured, found)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         raise ChunkTooLarge(
             "the folds of a chunk must fit into the memory of the card together",
             received=f"{len(folds)} folds: {str(error).splitlines()[0]}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,29 @@ def test_a_card_without_memory_left_is_told_from_other_exceptions() -> None:
     assert report.failure == "OutOfMemoryError: CUDA out of memory"
     (bug,) = reports(an_actor(Job(a_plan(), faults={0: "bug"})), 1)
     assert not bug.exhausted
+
+
+@dataclass(frozen=True)
+class Late(Job):
+    """A payload whose card has no memory for the clips at first."""
+
+    tries: list[int] = field(default_factory=list)
+
+    def open(self) -> Worker:
+        self.tries.append(1)
+        if len(self.tries) < 3:
+            raise ChunkTooLarge("the clips must fit into the memory of the card", received="9 clips", fix="-")
+        return super().open()
+
+
+def test_a_worker_whose_card_is_full_when_it_starts_says_so_and_opens_again_with_the_next_piece() -> None:
+    actor = an_actor(Late(a_plan()))
+    first, then = (*reports(actor, 1), *reports(actor, 1))
+    assert first.exhausted
+    assert first.unusable is None
+    assert first.failure.startswith("the clips must fit into the memory of the card: ")
+    assert then.folds
+    assert not then.failure
 
 
 def test_the_memory_of_a_card_is_given_back_when_nobody_holds_the_batch_any_more(
