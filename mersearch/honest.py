@@ -71,8 +71,7 @@ class Honest:
         text = [
             f"expected on new subjects: {scores}",
             f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
-            f"  corrected for the choice among {self.configurations} configurations on these data, over all",
-            f"  runs in the ledger; {self.complete} have all folds)",
+            *self._choice(),
         ]
         text += score_lines(self.databases.get("corrected", {}))
         if self.subjects < RELIABLE:
@@ -80,6 +79,18 @@ class Honest:
         if not self.current:
             text.append("  (as of an earlier moment; mersearch export computes it again)")
         return text
+
+    def _choice(self) -> list[str]:
+        """What it is corrected for."""
+        if self.configurations == 1:
+            return [
+                "  nothing else was scored on these data here, so it is corrected for no choice: where this",
+                "  configuration was chosen on them elsewhere, expect less)",
+            ]
+        return [
+            f"  corrected for the choice among {self.configurations} configurations on these data, over all",
+            f"  runs in the ledger; {self.complete} have all folds)",
+        ]
 
 
 def honest(run: RunDirectory, state: RunState, *, patient: bool = True) -> Honest | None:

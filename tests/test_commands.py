@@ -187,6 +187,27 @@ def test_an_exported_configuration_gives_the_stored_logits(
     assert ledger.read_bytes().count(b"\n") == 1
 
 
+def test_an_evaluation_away_from_the_ledger_shows_what_the_export_says_of_the_choice(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    assert mersearch(monkeypatch, "export", "one", "-o", "away") == 0
+    file = place / "away/best.yaml"
+    values = yaml.safe_load(file.read_text())
+    values["exported"]["corrected"] |= {"configurations": 40, "interval": [0.125, 0.375]}
+    values["exported"]["corrected"]["corrected"]["uf1"] = 0.25
+    file.write_text(yaml.safe_dump(values))
+    capsys.readouterr()
+    assert mersearch(monkeypatch, "evaluate", str(file)) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "expected on new subjects: UF1 0.250" in told
+    assert (
+        "as exported: UF1 0.125 to 0.375 with 95 %, corrected for the choice among 40 configurations" in told
+    )
+    assert mersearch(monkeypatch, "status", "one") == 0
+    assert "it is corrected for no choice" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_chunk_that_fits_into_no_card_as_one_program_is_trained_fold_by_fold_and_exported_so(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
