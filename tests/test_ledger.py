@@ -155,7 +155,7 @@ def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) 
 def test_the_ledger_of_several_databases_is_of_all_of_them_and_not_of_the_macro_database(
     tmp_path: Path,
 ) -> None:
-    def path(name: str, databases: list[str], macro: str) -> Path:
+    def path(name: str, *databases: str, macro: str = "none") -> Path:
         listed = [{"name": base, "label_file": f"hash of {base}"} for base in databases]
         run = RunDirectory.create(
             tmp_path / name,
@@ -165,11 +165,11 @@ def test_the_ledger_of_several_databases_is_of_all_of_them_and_not_of_the_macro_
         )
         return ledger_path(run)
 
-    alone = path("alone", ["db"], "none")
-    assert path("macro", ["db", "ckplus"], "ckplus") == alone
-    both = path("both", ["db", "samm"], "none")
-    assert path("both-macro", ["db", "samm", "ckplus"], "ckplus") == both
-    assert len({alone, both, path("other", ["db", "smic"], "none")}) == 3
+    alone = path("alone", "db")
+    assert path("macro", "db", "ckplus", macro="ckplus") == alone
+    both = path("both", "db+samm")
+    assert path("both-macro", "db+samm", "ckplus", macro="ckplus") == both
+    assert len({alone, both, path("other", "db+smic")}) == 3
     same = ["db", "hash of db", sorted(map(list, zip(a_plan(7).subjects, a_plan(7).counts, strict=True)))]
     assert alone.name == f"{digest(same)[:16]}-three.jsonl", "ledgers of one database stay where they are"
 
