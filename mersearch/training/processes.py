@@ -25,6 +25,7 @@ from typing import Any, cast
 import torch
 
 from mersearch.algorithm import Algorithm
+from mersearch.cores import local_cores
 from mersearch.data.folds import Fold
 from mersearch.errors import ConfigError, ProcessDied
 from mersearch.interrupts import interrupt_deferred
@@ -229,13 +230,8 @@ def train_in_processes(
     """`Pool.train` with `pool`; without it, with one process per core that lives as long as the chunk."""
     if pool is not None:
         return pool.train(algorithm, folds, seed, dtype, reports, starts)
-    with Pool(data, cores()) as own:
+    with Pool(data, local_cores()) as own:
         return own.train(algorithm, folds, seed, dtype, reports, starts)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _hand(process: _Process, left: deque[Fold], busy: dict[Connection, _Process]) -> None:
