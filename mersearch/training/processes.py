@@ -3,6 +3,9 @@
 Every fold is trained by one process, with one thread, as the loop trains it: the same bits, whatever the number of
 processes. Networks of this size gain little from several threads inside an operation, so a trial that owns several
 cores is trained faster this way. The clips lie in memory once, for all processes.
+
+What goes to and fro is pickled, over a pair of sockets without a name that only this process and the one it started
+hold: the descriptor is inherited. No file, port or path is read, so no other user can put a pickle there.
 """
 
 from __future__ import annotations

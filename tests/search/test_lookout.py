@@ -54,8 +54,6 @@ from pathlib import Path
 from mersearch.search.engine import _end
 from mersearch.search.lookout import Lookout
 
-ROOT = Path(__file__).parents[2]
-
 class Watcher:
     def notice(self, text):
         print(text)
