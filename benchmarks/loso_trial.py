@@ -34,13 +34,14 @@ from numpy.typing import NDArray
 
 from mersearch import numerics
 from mersearch.algorithm import Algorithm, Labels, Shapes
+from mersearch.cores import local_cores
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import Fold, folds
 from mersearch.training import DeviceData, train_chunk
 from mersearch.training.measure import Shortened, steps_of
 from mersearch.training.memory import resident_peak
-from mersearch.training.processes import Pool, cores
+from mersearch.training.processes import Pool
 from trainables.disentangle import Disentangle
 from trainables.quintuplet import Quintuplet
 
@@ -212,7 +213,7 @@ def _ratios(loop: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.floa
 
 
 def _line(cell: Cell, load: float, **more: Any) -> dict[str, Any]:
-    name = torch.cuda.get_device_name() if cell.device == "cuda" else f"{cores()} cores"
+    name = torch.cuda.get_device_name() if cell.device == "cuda" else f"{local_cores()} cores"
     return {
         **asdict(cell),
         "machine": name,
@@ -340,7 +341,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=9.0)
-    parser.add_argument("--processes", type=int, default=cores())
+    parser.add_argument("--processes", type=int, default=local_cores())
     parser.add_argument("--only", default="", help="cells with this in their name")
     parser.add_argument("--again", action="store_true", help="try open cells again")
     arguments = parser.parse_args()

@@ -20,10 +20,11 @@ import torch
 from loso_trial import ALGORITHMS, RESULTS, SEED, TIMED, Bench, Cell, Clock, Way, dataset_of, stored
 
 from mersearch import numerics
+from mersearch.cores import local_cores
 from mersearch.data.folds import folds
 from mersearch.training import DeviceData, train_chunk
 from mersearch.training.measure import steps_of
-from mersearch.training.processes import Pool, cores
+from mersearch.training.processes import Pool
 
 SIZE, PEOPLE = "28×28", 26
 LINES, REPORT = RESULTS / "loso_whole.jsonl", RESULTS / "loso_whole.md"
@@ -62,7 +63,7 @@ def run(device: str) -> None:
     """What is not there yet."""
     numerics.apply({"threads": 1})
     RESULTS.mkdir(exist_ok=True)
-    best = Way("processes", cores()) if device == "cpu" else Way("fused", PEOPLE)
+    best = Way("processes", local_cores()) if device == "cpu" else Way("fused", PEOPLE)
     known = {(line["algorithm"], line["device"], line["way"]) for line in stored(LINES)}
     for algorithm in ALGORITHMS:
         for way in (Way("loop", 1), best):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mersearch.cores import local_cores
 from mersearch.errors import ClusterError
 
 PACKAGES = (
@@ -103,8 +104,7 @@ def _installed(distribution: str) -> bool:
 def _devices() -> Iterator[Finding]:
     import torch
 
-    cores = len(os.sched_getaffinity(0))
-    yield Finding("processor", f"{cores} cores usable of {os.cpu_count()}, {platform.machine()}")
+    yield Finding("processor", f"{local_cores()} cores usable of {os.cpu_count()}, {platform.machine()}")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     limit = "" if visible is None else f" (CUDA_VISIBLE_DEVICES={visible})"
     if not torch.cuda.is_available():

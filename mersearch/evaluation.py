@@ -226,11 +226,12 @@ def _worth_spreading(opened: Opened, session: Session) -> bool:
 
 def _spread(opened: Opened, session: Session, address: str, watcher: Watcher, *, begun: bool) -> None:
     """Train what is left on every worker that there is room for."""
+    from mersearch.cores import local_cores
     from mersearch.placing import private_cores, slots_on
     from mersearch.search.engine import run_search
     from mersearch.search.pieces import chunk_count
     from mersearch.search.ray_cluster import cluster
-    from mersearch.search.slots import local_cards, local_cores
+    from mersearch.search.slots import local_cards
 
     config, threads = opened.config, int(opened.study.mode["threads"])
     cores = private_cores(config) if address == "local" else local_cores()

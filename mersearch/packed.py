@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 from mersearch.config.records import Config
+from mersearch.cores import local_cores
 from mersearch.measuring import chunk_memory
 from mersearch.search.packing import share
 from mersearch.search.probe import asked
 from mersearch.search.ray_cluster import Cluster
-from mersearch.search.slots import Node, local_cards, local_cores
+from mersearch.search.slots import Node, local_cards
 from mersearch.search.worker import Study
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from mersearch.config.records import Config
+from mersearch.cores import local_cores
 from mersearch.errors import ConfigError
 from mersearch.numerics import Mode
 from mersearch.ready import current_mode
@@ -17,7 +18,7 @@ from mersearch.search.address import resolve
 from mersearch.search.packing import cards_here, free_cards
 from mersearch.search.probe import device_of, workers_mode
 from mersearch.search.ray_cluster import Cluster, cluster
-from mersearch.search.slots import Node, Slots, cluster_slots, local_cores, local_slots
+from mersearch.search.slots import Node, Slots, cluster_slots, local_slots
 from mersearch.store import RunDirectory, is_run
 
 

@@ -13,11 +13,11 @@ from glob import escape
 from pathlib import Path
 
 from mersearch.config.records import Config, Data, Synthetic
+from mersearch.cores import local_cores
 from mersearch.data.cache_index import Prepared
 from mersearch.data.files import is_synthetic
 from mersearch.data.table import Database
 from mersearch.errors import DataError
-from mersearch.search.slots import local_cores
 
 FOLDER = ".synthetic"
 """Synthetic databases are written below a folder of this name, and nowhere else."""

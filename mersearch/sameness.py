@@ -41,7 +41,7 @@ def data_differences(first: Source, second: Source) -> list[MersearchError]:
     Clips that are tested decide. Macro clips are trained on only: which ones is a choice of either run.
     """
     names = f"{first.run}: {{}}; {second.run}: {{}}"
-    databases = [_micro(source) for source in (first, second)]
+    databases = [tested(source.data) for source in (first, second)]
     for what, one, other in (
         ("label set", first.data["labels"], second.data["labels"]),
         ("database", databases[0]["name"], databases[1]["name"]),
@@ -60,9 +60,12 @@ def data_differences(first: Source, second: Source) -> list[MersearchError]:
     return found or _clips(first, second)
 
 
-def _micro(source: Source) -> Mapping[str, Any]:
-    """The database that is tested on; that of the macro clips, if any, stands behind it."""
-    micro: Mapping[str, Any] = source.data["databases"][0]
+def tested(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The database that a run is judged on, from the section `data` of its provenance.
+
+    It stands first, a composite as one with its parts; that of the macro clips, if any, stands behind it.
+    """
+    micro: Mapping[str, Any] = data["databases"][0]
     return micro
 
 

@@ -12,6 +12,7 @@ from mersearch.ablation import announcement
 from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
+from mersearch.cores import local_cores
 from mersearch.durations import seconds
 from mersearch.errors import TimeUp
 from mersearch.honest import keep
@@ -28,7 +29,7 @@ from mersearch.search.policies import policy_of
 from mersearch.search.ray_cluster import Cluster, cluster
 from mersearch.search.samplers import remarks as of_sampler
 from mersearch.search.session import Session
-from mersearch.search.slots import local_cards, local_cores
+from mersearch.search.slots import local_cards
 from mersearch.spending import most_lines
 from mersearch.store import Progress, Recorder, RunDirectory, RunState, RunWriter, progress
 from mersearch.store.mirror import mirroring

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mersearch.by_database import score_lines, scores_by_database
+from mersearch.evaluation import exported
 from mersearch.metrics import METRICS, NAMES
 from mersearch.student import quantile
 
@@ -16,27 +21,68 @@ if TYPE_CHECKING:
     from mersearch.store import Trial
 
 
-def seeded(config: Config, seeds: int) -> list[Config]:
-    """The configuration with its own seed, and with the `seeds` − 1 next ones, each in a run of its own.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The seed that a configuration was exported with: it may have been chosen for its score with that one.
 
-    The first keeps the name of its run, so that an evaluation that exists counts as one of them.
+    Attributes:
+        seed: that it was trained with.
+        where: its run and trial.
+        scores: metric → score that it had there.
+    """
+
+    seed: int
+    where: str
+    scores: Mapping[str, float]
+
+    def lines(self) -> list[str]:
+        """What stands beside the scores of the other seeds, 80 columns wide."""
+        had = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in self.scores.items())
+        text = (
+            f"Not seed {self.seed}, with which the configuration was exported from {self.where} ({had}): the best of "
+            "many trials looks better than it is."
+        )
+        return textwrap.wrap(text, 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def chosen_with(file: Path) -> Chosen | None:
+    """Where an exported file comes from; None for another one."""
+    import yaml
+
+    carried = exported(file)
+    run = yaml.safe_load(file.read_bytes()).get("run") if carried else None
+    seed = run.get("seed") if isinstance(run, dict) else None
+    if not isinstance(seed, int):
+        return None
+    return Chosen(
+        seed, f"{carried['run']}, trial {carried['trial']}", {name: carried[name] for name in METRICS}
+    )
+
+
+def seeded(config: Config, seeds: int, chosen: Chosen | None = None) -> list[Config]:
+    """The configuration with `seeds` seeds, its own and the next ones, each in a run of its own.
+
+    Its own keeps the name of its run, so that an evaluation that exists counts as one of them. The seed that it was
+    chosen with is passed over where there are several.
     """
     first = config.run.seed
+    left_out = chosen.seed if chosen is not None and seeds > 1 else None
     return [
         config
         if seed == first
         else dataclasses.replace(
             config, run=dataclasses.replace(config.run, seed=seed, name=f"{config.run.name}-seed{seed}")
         )
-        for seed in range(first, first + seeds)
+        for seed in islice((seed for seed in count(first) if seed != left_out), seeds)
     ]
 
 
-def lines(trials: Mapping[int, Trial]) -> list[str]:
+def lines(trials: Mapping[int, Trial], chosen: Chosen | None = None) -> list[str]:
     """Every seed's scores, and their mean, standard deviation and range; of a composite, the mean of each database.
 
     Args:
         trials: seed → the trial with all folds; at least two.
+        chosen: whose seed is not among them, which is said.
     """
     scores = {
         seed: [METRICS[name](trial.confusions[-1]) for name in METRICS] for seed, trial in trials.items()
@@ -46,7 +92,8 @@ def lines(trials: Mapping[int, Trial]) -> list[str]:
     found = [
         _spread(NAMES[name], [row[place] for row in scores.values()]) for place, name in enumerate(METRICS)
     ]
-    return [f"  {'seed':>6s}  {head}", *rows, "", *found, *_databases(trials)]
+    aside = chosen.lines() if chosen is not None else []
+    return [f"  {'seed':>6s}  {head}", *rows, *aside, "", *found, *_databases(trials)]
 
 
 def _databases(trials: Mapping[int, Trial]) -> list[str]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "mersearch.errors",
+        "mersearch.cores",
         "mersearch.disk",
         "mersearch.durations",
         "mersearch.interrupts",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -17,6 +18,7 @@ from mersearch.errors import Interrupted
 from mersearch.honest import FILE, honest, keep, keep_if_free
 from mersearch.ledger import Unreadable, competition, ledger_path, read, record, recording
 from mersearch.metrics import confusion
+from mersearch.nesting import put
 from mersearch.search.policy import NoStopping, Policy
 from mersearch.search.session import Session
 from mersearch.seeds import digest
@@ -26,6 +28,8 @@ from mersearch.store import (
     Recorder,
     RunDirectory,
     RunState,
+    Trial,
+    TrialEnded,
     TrialProposed,
     configuration,
     predictions,
@@ -151,7 +155,7 @@ def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) 
 def test_the_ledger_of_several_databases_is_of_all_of_them_and_not_of_the_macro_database(
     tmp_path: Path,
 ) -> None:
-    def path(name: str, databases: list[str], macro: str) -> Path:
+    def path(name: str, *databases: str, macro: str = "none") -> Path:
         listed = [{"name": base, "label_file": f"hash of {base}"} for base in databases]
         run = RunDirectory.create(
             tmp_path / name,
@@ -161,11 +165,11 @@ def test_the_ledger_of_several_databases_is_of_all_of_them_and_not_of_the_macro_
         )
         return ledger_path(run)
 
-    alone = path("alone", ["db"], "none")
-    assert path("macro", ["db", "ckplus"], "ckplus") == alone
-    both = path("both", ["db", "samm"], "none")
-    assert path("both-macro", ["db", "samm", "ckplus"], "ckplus") == both
-    assert len({alone, both, path("other", ["db", "smic"], "none")}) == 3
+    alone = path("alone", "db")
+    assert path("macro", "db", "ckplus", macro="ckplus") == alone
+    both = path("both", "db+samm")
+    assert path("both-macro", "db+samm", "ckplus", macro="ckplus") == both
+    assert len({alone, both, path("other", "db+smic")}) == 3
     same = ["db", "hash of db", sorted(map(list, zip(a_plan(7).subjects, a_plan(7).counts, strict=True)))]
     assert alone.name == f"{digest(same)[:16]}-three.jsonl", "ledgers of one database stay where they are"
 
@@ -210,7 +214,39 @@ def test_the_competition_is_everything_in_the_ledger_for_its_best(tmp_path: Path
         top = scores[run.name] == max(scores.values())
         assert len(found.done) == (16 if top else 8)
         assert np.array_equal(found.counts[place].sum(0), best.confusions[-1])
-        assert place == best.number
+
+
+def test_an_evaluation_of_the_best_of_a_search_is_corrected_for_the_same_competition_in_the_same_order(
+    tmp_path: Path,
+) -> None:
+    run = searched(tmp_path / "search", 10, plan=a_plan(4))
+    state = run.read()
+    best = state.best("uf1")
+    names = {entry.trial: entry.configuration for entry in ledger.entries(run, state)}
+    assert best is not None
+    assert names[best.number] != min(names.values()), "else the evaluation's own would be first in any order"
+    evaluated = evaluation_of(run, best, tmp_path / "evaluation")
+    answers = [
+        competition(one, one.read(), number, "uf1") for one, number in ((run, best.number), (evaluated, 0))
+    ]
+    (found, place), (again, same_place) = answers
+    assert place == same_place == sorted(names.values()).index(names[best.number])
+    for field in dataclasses.fields(found):
+        assert np.array_equal(getattr(found, field.name), getattr(again, field.name)), field.name
+
+
+def evaluation_of(run: RunDirectory, trial: Trial, path: Path) -> RunDirectory:
+    """A run of one trial: that configuration, with the same predictions."""
+    values = copy.deepcopy(CONFIG)
+    for key, value in trial.parameters.items():
+        put(values, key, value)
+    other = a_run(path, plan=run.plan, algorithm=values["algorithm"])
+    own = {"trial": 0, "configuration": configuration({})}
+    with other.writer() as writer, recording(other, writer) as recorder:
+        recorder.append(TrialProposed(0, {}, 0))
+        recorder.append(*(dataclasses.replace(trial.folds[name], **own) for name in run.plan.subjects))
+        recorder.append(TrialEnded(0, "complete", "", len(run.plan)))
+    return other
 
 
 def test_stopped_trials_compete_with_the_folds_they_have_and_failed_ones_as_majority(tmp_path: Path) -> None:
@@ -223,10 +259,12 @@ def test_stopped_trials_compete_with_the_folds_they_have_and_failed_ones_as_majo
     state = run.read()
     found, _ = competition(run, state, state.ranking("uf1")[0].number, "uf1")
     clips = np.array(run.plan.counts)
+    by_name = sorted(ledger.entries(run, state), key=lambda entry: entry.configuration)
+    place = {entry.trial: place for place, entry in enumerate(by_name)}
     for trial in state.trials.values():
-        assert found.done[trial.number].sum() == (7 if trial.state == "failed" else trial.done)
-        assert found.panel[trial.number] == (trial.state == "complete")
-    failed = found.counts[9]
+        assert found.done[place[trial.number]].sum() == (7 if trial.state == "failed" else trial.done)
+        assert found.panel[place[trial.number]] == (trial.state == "complete")
+    failed = found.counts[place[9]]
     majority = clips.sum(0).argmax()
     assert np.array_equal(failed[:, :, majority], clips)
     assert failed.sum() == clips.sum()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
 
+from mersearch.training.sharing import SharedData
 from tests.commands import ROOT
+from tests.every import DEVICE_DATA
 from tests.tiny import Tiny
 
 TALKING = ("mersearch/training/processes.py", "mersearch/training/child.py")
 """A command and the processes that it starts, over pipes that only they hold; no file is read."""
 UNPICKLING = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 CODE = [*(ROOT / "mersearch").rglob("*.py"), *(ROOT / "trainables").rglob("*.py")]
+READING = {"open", "load", "Unpickler", "Client", "Listener", "read_bytes", "socket"}
+"""Names of what would take a pickle from a file, a port or a path."""
 SECRET = "correct-horse-battery-staple"
 
 
@@ -31,6 +37,24 @@ def test_no_module_unpickles(file: Path) -> None:
             assert called not in ("torch.load", "yaml.load", "yaml.unsafe_load", "eval", "exec"), file
             allowed = [ast.unparse(word.value) for word in node.keywords if word.arg == "allow_pickle"]
             assert allowed in ([], ["False"]), file
+
+
+@pytest.mark.parametrize("name", TALKING)
+def test_processes_that_exchange_pickles_take_none_from_a_file_or_a_port(name: str) -> None:
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if called not in ("layout.open", "self._shared.open"):
+            assert called.rpartition(".")[2] not in READING, ast.unparse(node)
+        if isinstance(node, ast.ImportFrom):
+            assert not {alias.name for alias in node.names} & READING, ast.unparse(node)
+
+
+def test_the_clips_that_processes_share_lie_in_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    shared = SharedData(DEVICE_DATA)
+    found = os.fstat(shared.descriptor)
+    shared.close()
+    assert (found.st_nlink, stat.S_IMODE(found.st_mode)) == (0, 0o600)
 
 
 def test_nothing_of_the_environment_gets_into_a_run_or_is_printed(

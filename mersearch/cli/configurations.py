@@ -19,7 +19,11 @@ def evaluate(
     file: Configuration,
     overrides: Changes = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Train with so many seeds, from run.seed on; each is a run of its own.")
+        int,
+        typer.Option(
+            min=1,
+            help="Train with so many seeds, from run.seed on, without that of an export; each is a run of its own.",
+        ),
     ] = 1,
     address: Address = None,
 ) -> None:
@@ -27,10 +31,11 @@ def evaluate(
     from mersearch import spread
     from mersearch.evaluation import only
 
-    configs = spread.seeded(only(single(file, overrides)), seeds)
-    trials = {config.run.seed: _evaluate(config, file, address) for config in configs}
+    config, chosen = only(single(file, overrides)), spread.chosen_with(file)
+    configs = spread.seeded(config, seeds, chosen)
+    trials = {each.run.seed: _evaluate(each, file, address) for each in configs}
     if seeds > 1:
-        print("\n".join(["", f"{configs[0].run.name}, {seeds} seeds", *spread.lines(trials)]))
+        print("\n".join(["", f"{config.run.name}, {seeds} seeds", *spread.lines(trials, chosen)]))
 
 
 def _evaluate(config: Config, file: Path, address: str | None) -> Trial:

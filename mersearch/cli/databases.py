@@ -121,8 +121,8 @@ def _synthesize_manifest(out: Path, *, subjects: int, seed: int, difficulty: flo
 
 def _synthesize(out: Path, layout: str, **settings: Any) -> None:
     from mersearch.console import preparing
+    from mersearch.cores import local_cores
     from mersearch.data.synthetic import synthesize
-    from mersearch.search.slots import local_cores
 
     with preparing() as report:
         told = partial(report, f"writing synthetic {layout}")

@@ -20,11 +20,13 @@ def competition(
     """What a complete trial of a run was chosen from, and its place in it.
 
     Everything in the ledger, and what the runs beside it have not written there yet, where nothing there is better;
-    else it was not chosen from all that, but from the runs that have its configuration. The run's own trials come
-    first, by number, so that ties are broken as outside. A configuration that is there twice competes once. The folds
-    that a failed one lacks count as if it had said the most frequent class. With `alone`, only the run's own trials
-    compete; where it has no other one, as an evaluation, those of the runs that have its configuration, since it may
-    have been chosen there.
+    else it was not chosen from all that, but from the runs that have its configuration. A configuration that is there
+    twice competes once. The folds that a failed one lacks count as if it had said the most frequent class. With
+    `alone`, only the run's own trials compete; where it has no other one, as an evaluation, those of the runs that
+    have its configuration, since it may have been chosen there.
+
+    Configurations stand in the order of their digests: whichever run asks, from whatever ledger, ties go to the same
+    one and missing folds are drawn alike. The digest knows nothing of the scores, so no tie favours the winner.
     """
     own = entries(run, state)
     winner = next(entry for entry in own if entry.trial == trial)
@@ -34,7 +36,7 @@ def competition(
     score = METRICS[metric](state.trials[trial].confusions[-1])
     if any(_score(entry, run.plan, metric) > score for entry in usable):
         usable = _homes(usable, winner)
-    merged = deepest(usable)
+    merged = sorted(deepest(usable), key=lambda entry: entry.configuration)
     place = [entry.configuration for entry in merged].index(winner.configuration)
     return _stacked(merged, run.plan), place
 

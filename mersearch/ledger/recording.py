@@ -7,12 +7,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Final, TypeGuard
 
 from mersearch.errors import MersearchError
 from mersearch.ledger.file import Entry, append, deepest, read_all
 from mersearch.ledger.trained import pinned, trained
 from mersearch.metrics import confusion
+from mersearch.sameness import tested
 from mersearch.seeds import digest
 from mersearch.store import (
     FoldPlan,
@@ -33,20 +34,12 @@ FOLDER: Final = "ledger"
 def ledger_path(run: RunDirectory) -> Path:
     """Where the competition on the data and label set of a run is written down."""
     data = run.provenance["data"]
-    named = [value for database in _micro(run) for value in (database["name"], database["label_file"])]
-    same = [*named, sorted(map(list, clips_of(run.plan).items()))]
+    database = tested(data)
+    same = [database["name"], database["label_file"], sorted(map(list, clips_of(run.plan).items()))]
     section = run.config.get("run")
     place = section.get("ledger") if isinstance(section, Mapping) else None
     folder = run.path.parent / FOLDER if place is None else Path(place)
     return folder / f"{digest(same)[:16]}-{data['labels']}.jsonl"
-
-
-def _micro(run: RunDirectory) -> list[dict[str, Any]]:
-    """The databases that a run is judged on, as its provenance has them: the last one is the macro database."""
-    databases: list[dict[str, Any]] = run.provenance["data"]["databases"]
-    macro = run.config.get("macro")
-    present = isinstance(macro, Mapping) and macro.get("database", "none") != "none"
-    return databases[:-1] if present and len(databases) > 1 else databases
 
 
 def entries(run: RunDirectory, state: RunState) -> list[Entry]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mersearch.cores import local_cores
 from mersearch.errors import ClusterError
 
 
@@ -30,11 +30,6 @@ class Node:
         """Trials of `cpus` cores and `gpus` cards that it holds."""
         by_cores = int(self.cpus / cpus + 1e-9)
         return min(by_cores, _on_cards(int(self.gpus), gpus)) if gpus else by_cores
-
-
-def local_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local_cards() -> int:

@@ -1,4 +1,7 @@
-"""The other side of `mersearch.training.processes`: a process that trains one fold after another."""
+"""The other side of `mersearch.training.processes`: a process that trains one fold after another.
+
+It unpickles what the process that started it has sent over the socket that both inherited, and reads no other thing.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 Every fold is trained by one process, with one thread, as the loop trains it: the same bits, whatever the number of
 processes. Networks of this size gain little from several threads inside an operation, so a trial that owns several
 cores is trained faster this way. The clips lie in memory once, for all processes.
+
+What goes to and fro is pickled, over a pair of sockets without a name that only this process and the one it started
+hold: the descriptor is inherited. No file, port or path is read, so no other user can put a pickle there.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import Any, cast
 import torch
 
 from mersearch.algorithm import Algorithm
+from mersearch.cores import local_cores
 from mersearch.data.folds import Fold
 from mersearch.errors import ConfigError, ProcessDied
 from mersearch.interrupts import interrupt_deferred
@@ -229,13 +233,8 @@ def train_in_processes(
     """`Pool.train` with `pool`; without it, with one process per core that lives as long as the chunk."""
     if pool is not None:
         return pool.train(algorithm, folds, seed, dtype, reports, starts)
-    with Pool(data, cores()) as own:
+    with Pool(data, local_cores()) as own:
         return own.train(algorithm, folds, seed, dtype, reports, starts)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _hand(process: _Process, left: deque[Fold], busy: dict[Connection, _Process]) -> None:

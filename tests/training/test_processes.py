@@ -95,6 +95,16 @@ def test_folds_in_processes_have_the_bits_of_the_loop_with_one_thread(
     assert len(pool.pids) == 2, "the processes stay for the next chunk"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors of another process are read from /proc")
+def test_a_process_holds_a_socket_a_pipe_and_memory_that_no_path_leads_to(pool: Pool) -> None:
+    short = Toy(Settings(steps=1), LIFELIKE.shapes)
+    train_chunk(short, DEVICE_DATA, FOLDS[:1], seed=1, backend="processes", pool=pool)
+    process = Path(f"/proc/{pool.pids[0]}")
+    words = process.joinpath("cmdline").read_text().split("\0")[3:-1]
+    held = [process.joinpath("fd", word).readlink().as_posix() for word in words]
+    assert [link.partition(":")[0] for link in held] == ["socket", "pipe", "/memfd"]
+
+
 def test_the_seconds_of_folds_are_shares_of_the_time_of_the_chunk(pool: Pool) -> None:
     algorithm = EVERY["toy"](LIFELIKE.shapes)
     start = time.perf_counter()
