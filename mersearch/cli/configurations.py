@@ -59,12 +59,12 @@ def train(
 ) -> None:
     """Train one configuration on all clips, and write its weights."""
     from mersearch.console import preparing
-    from mersearch.model import require_writable
     from mersearch.model import train as refit
     from mersearch.ready import make_ready
+    from mersearch.store.files import require_writable
 
     config, target = single(file, overrides), output or file.with_suffix(".safetensors")
-    require_writable(target)
+    require_writable(target, "the model file")
     print(f"The model goes to {target.absolute()}", flush=True)
     with preparing() as report:
         ready = make_ready(config, report)

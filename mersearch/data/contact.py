@@ -91,6 +91,11 @@ class Sheet:
     face: int
     terms: str
 
+    @property
+    def stills(self) -> bool:
+        """Whether every clip is one picture, in which nothing moves."""
+        return all(panel.clip.onset == panel.clip.offset for _, _, panels in self.rows for panel in panels)
+
 
 def contact_sheet(
     given: Given, settings: Preprocess, *, clips: int, progress: Callable[[int, int], None]
