@@ -12,6 +12,7 @@ from mersearch.ablation import announcement
 from mersearch.audit import audit_lines
 from mersearch.config.records import Config
 from mersearch.console import Watching, closing, mark_synthetic, opening
+from mersearch.counted import counted
 from mersearch.durations import seconds
 from mersearch.errors import TimeUp
 from mersearch.honest import keep
@@ -163,7 +164,7 @@ class _Training:
         now, path = standing(self.opened, self.writer), self.opened.run.path
         if self.until is None or now.finished:
             return ""
-        left = f"{now.coming} trials to come, {now.count('running')} open"
+        left = f"{counted(now.coming, 'trial')} to come, {now.count('running')} open"
         budget = self.opened.config.search.time_budget
         return f"The time budget of {budget} is used up ({left}): mersearch resume {path}"
 
@@ -186,7 +187,8 @@ class _Training:
         """Search on a connected Ray, with `config` as it was measured there, after some remarks."""
         slots, search = slots_on(config, on), config.search
         session = self._session(config, slots.count)
-        with Watching(self.opened.run.name, search.metric, since=self.began) as watcher:
+        name, ranked = self.opened.run.name, config.ablation is None
+        with Watching(name, search.metric, ranked=ranked, since=self.began) as watcher:
             for remark in remarks:
                 watcher.notice(remark)
             run_search(

@@ -111,6 +111,8 @@ def test_the_first_look_names_what_runs_and_later_looks_what_has_changed() -> No
         "trial 2 fold 1 of 8, uf1 0.500",
         "trial 3 started",
     ]
+    unranked = events(first, later, "uf1", ranked=False)
+    assert unranked[0] == "trial 1 complete, uf1 0.750", "an ablation chooses nothing"
     last = dataclasses.replace(
         later, trials=(*later.trials[:2], row(2, "stopped", 3, 0.3), row(3, "complete", 8, 0.7))
     )

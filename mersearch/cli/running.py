@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mersearch.counted import counted
 from mersearch.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def single(file: Path, overrides: list[str] | None) -> Config:
         points = len(config.search.points)
         raise ConfigError(
             "one configuration is wanted, not a search space",
-            received=f"{file} searches {len(config.space.parameters)} parameter(s)"
-            + (f" and lists {points} point(s)" if points else ""),
+            received=f"{file} searches {counted(len(config.space.parameters), 'parameter')}"
+            + (f" and lists {counted(points, 'point')}" if points else ""),
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mersearch.counted import counted
 from mersearch.data.align import LEFT_EYE, PORTRAIT, RIGHT_EYE
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def draw(sheet: Sheet) -> bytes:
     )
     for row, (name, count, panels) in enumerate(sheet.rows):
         label = _empty(figure.add_subplot(grid[row, 0]))
-        label.text(
-            0, 0.5, f"{name}\n{count} clip{'' if count == 1 else 's'}", fontsize=9, color=INK, va="center"
-        )
+        label.text(0, 0.5, f"{name}\n{counted(count, 'clip')}", fontsize=9, color=INK, va="center")
         for block, panel in enumerate(panels):
             start = 1 + block * (len(shown) + 1)
             places = {name: figure.add_subplot(grid[row, start + i]) for i, name in enumerate(shown)}

@@ -80,7 +80,7 @@ def test_09_one_subject_only(refuses: Callable[..., str], place: Path) -> None:
     book.save(WORKBOOK)
     told = (
         "leaving one subject out needs at least two subjects",
-        "1 subject(s): casme2/01",
+        "1 subject: casme2/01",
         "use a database",
     )
     refuses("launch", "tiny.yaml", "preprocess.cache=fresh", says=told)
