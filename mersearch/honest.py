@@ -71,8 +71,8 @@ class Honest:
         text = [
             f"expected on new subjects: {scores}",
             f"  ({NAMES[self.metric]} {low:.3f} to {high:.3f} with 95 %, conservative {self.conservative:.3f};",
-            f"  corrected for the choice among {self.configurations} configurations on these data, over all",
-            f"  runs in the ledger; {self.complete} have all folds)",
+            f"  corrected for the choice among {self.configurations} configurations on these data, those that",
+            f"  it was chosen from; {self.complete} have all folds)",
         ]
         text += score_lines(self.databases.get("corrected", {}))
         if self.subjects < RELIABLE:
