@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mersearch.by_database import score_lines, scores_by_database
+from mersearch.counted import counted
 from mersearch.errors import (
     Interrupted,
     MersearchError,
@@ -275,7 +276,7 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
     lines = [
         *([] if trained else ["Every fold was stored already: nothing was trained now."]),
         *opened.remarks,
-        f"{opened.run.name}: {len(opened.run.plan)} folds, {found.clips} clips"
+        f"{opened.run.name}: {counted(len(opened.run.plan), 'fold')}, {counted(found.clips, 'clip')}"
         + (", synthetic data" if opened.config.data.synthetic else ""),
         *(f"  {NAMES[name]:9s} {value:.4f}" for name, value in found.values.items()),
         *score_lines(scores_by_database(trial)),

@@ -88,8 +88,8 @@ class Honest:
                 "  configuration was chosen on them elsewhere, expect less)",
             ]
         return [
-            f"  corrected for the choice among {self.configurations} configurations on these data, over all",
-            f"  runs in the ledger; {self.complete} have all folds)",
+            f"  corrected for the choice among {self.configurations} configurations that were scored on these",
+            f"  data; {self.complete} of them have all folds)",
         ]
 
 

@@ -6,11 +6,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from mersearch.errors import RunError
 from mersearch.preparation import Report
 from mersearch.ready import Ready
 from mersearch.search.worker import Study
-from mersearch.store.files import new_folder, replace
+from mersearch.store.files import replace
 
 FORMAT = 1
 """Version of the metadata of a model file."""
@@ -24,7 +23,7 @@ def train(ready: Ready, file: Path, report: Report) -> Path:
 
     Args:
         ready: the configuration with its data.
-        file: where to; see `require_writable`.
+        file: where to; see `mersearch.store.files.require_writable`.
         report: takes the progress, in optimiser steps.
 
     Raises:
@@ -66,13 +65,3 @@ def alone(study: Study) -> Study:
     if mode["backend"] == "processes":
         mode["backend"] = "loop"
     return dataclasses.replace(study, mode=mode)
-
-
-def require_writable(file: Path) -> None:
-    """Raise what writing the model would raise, before work is spent on it."""
-    if file.is_dir():
-        raise RunError("the model file is a file", received=f"{file} is a folder", fix="name a file: -o FILE")
-    new_folder(file.parent, None)
-    draft = file.with_name(f".{file.name}.try")
-    replace(draft, b"", None)
-    draft.unlink()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 from mersearch.config.records import Config, Search
-from mersearch.errors import ConfigError, MersearchError
+from mersearch.counted import counted
+from mersearch.errors import ConfigError, MersearchError, RunError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
 from mersearch.numerics import Mode, mode_on, threads_of
@@ -17,6 +19,8 @@ from mersearch.search.budget import HOUR, budget_of
 from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
+from mersearch.store.bucket import below
+from mersearch.store.mirror import require_own, require_unmirrored
 from mersearch.timing import seconds_per_fold
 
 WIDTH = 80
@@ -26,8 +30,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     """The lines of the plan, at most 80 columns; where the run exists already, what remains of it, or why launch
     would refuse it (`refusal`).
 
-    Reads the databases, and where no fold of the run is finished, times a few optimiser steps on arrays of noise on
-    this machine; preprocesses nothing, keeps nothing.
+    Reads the databases, looks for the run in its mirror, and where no fold of the run is finished, times a few
+    optimiser steps on arrays of noise on this machine; preprocesses nothing, keeps nothing.
 
     Raises:
         ConfigError: the algorithm needs what the data do not have.
@@ -49,7 +53,10 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     rows = [
         ("data", _database(config, material)),
         ("macro", _macro(config, material)),
-        ("algorithm", f"{config.algorithm.name}, {len(config.space.parameters)} parameters searched"),
+        (
+            "algorithm",
+            f"{config.algorithm.name}, {counted(len(config.space.parameters), 'parameter')} searched",
+        ),
         *([("fixed", f"{', '.join(config.fixed)} (by your overrides)")] if config.fixed else []),
         *(("absent", remark) for remark in fit.remarks),
         ("folds", _folds(config, subjects)),
@@ -61,39 +68,58 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("resources", _resources(config, place)),
         *(("", line) for line in growth_lines(place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
+        *([] if refused else _mirror(config)),
         *([("refused", f"launch would end with an error: {refused.rule}")] if refused else []),
         *(_done(now) if now else []),
     ]
     most = _most(now) if now else config.search.trials * subjects
     if most:
         known = now.seconds_per_fold if now else None
+        if known is None:
+            report("timing a few steps on this machine", 0, 0)
         seconds = known or seconds_per_fold(config, material, shapes, _own_mode(config))
         how = _how(place, measured=known is not None)
-        text = (
-            f"at most {_duration(seconds * most / place.slots)}: {most} folds of about {seconds:.1f} s, {how}"
-        )
-        rows.append(("time", f"{text}; stopping saves a part"))
+        whole = f"about {_duration(seconds * most / place.slots)}"
+        saved = "" if config.search.scheduler == "none" else "; stopping saves a part"
+        rows.append(("time", f"{whole}: {counted(most, 'fold')} of about {seconds:.1f} s, {how}{saved}"))
         rows += _cards(place, most, seconds)
     lines = [part for name, text in rows for part in _wrapped(name, text)]
     return ["plan (nothing was trained or preprocessed)", *lines]
 
 
 def refusal(config: Config) -> MersearchError | None:
-    """Why a launch would not go on with the run that has this name; None where it would, or where there is none.
+    """Why a launch would neither start the run nor go on with it; None where it would.
 
     Raises:
         RunError: the run cannot be read.
     """
-    path = location(config)
+    path, mirror = location(config), config.run.mirror
     if not is_run(path):
-        return None
+        return _refused(lambda: require_unmirrored(mirror, config.run.name))
     run = RunDirectory.open(path)
+    trials = len(run.read().trials)
+    return (
+        _refused(lambda: differences(run, as_launched(run, config)))
+        or _refused(lambda: require_room(config, trials))
+        or _refused(lambda: require_own(run, mirror))
+    )
+
+
+def _refused(check: Callable[[], object]) -> MersearchError | None:
+    """What a check raises."""
     try:
-        differences(run, as_launched(run, config))
-        require_room(config, len(run.read().trials))
-    except ConfigError as error:
+        check()
+    except (ConfigError, RunError) as error:
         return error
     return None
+
+
+def _mirror(config: Config) -> list[tuple[str, str]]:
+    """Where the run is put too."""
+    address = config.run.mirror
+    if address is None:
+        return []
+    return [("mirror", f"every finished chunk goes to {below(address, config.run.name)} too")]
 
 
 def _folds(config: Config, subjects: int) -> str:
@@ -117,8 +143,10 @@ def _progress(config: Config) -> Progress | None:
 
 def _done(now: Progress) -> list[tuple[str, str]]:
     over = len(now.trials) - now.count("running")
-    done = f"{over} of {now.planned} trials over, {now.count('running')} open; {now.folds_done} folds"
-    left = f"at most {_most(now)} folds" if _most(now) else "nothing"
+    done = (
+        f"{over} of {now.planned} trials over, {now.count('running')} open; {counted(now.folds_done, 'fold')}"
+    )
+    left = f"at most {counted(_most(now), 'fold')}" if _most(now) else "nothing"
     return [("done", done), ("remains", f"{left}{'; ' if now.shortfall else ''}{now.shortfall}")]
 
 
@@ -148,7 +176,7 @@ def _budget(search: Search) -> str:
 def _resources(config: Config, place: Place) -> str:
     where = f"the cluster at {place.cluster}" if place.cluster else "this machine"
     threads = threads_of(config)
-    return f"{place.slots} trial(s) at once on {where} ({place.device}), {threads} thread(s) each"
+    return f"{counted(place.slots, 'trial')} at once on {where} ({place.device}), {counted(threads, 'thread')} each"
 
 
 def _cards(place: Place, folds: int, seconds: float) -> list[tuple[str, str]]:
@@ -156,7 +184,7 @@ def _cards(place: Place, folds: int, seconds: float) -> list[tuple[str, str]]:
     if not place.gpus:
         return []
     hours = folds * seconds * place.gpus / HOUR
-    return [("cards", f"at most {hours:.3g} GPU-hours, at {place.gpus:g} card(s) per trial")]
+    return [("cards", f"about {hours:.3g} GPU-hours, at {counted(place.gpus, 'card')} per trial")]
 
 
 def _how(place: Place, *, measured: bool) -> str:
@@ -186,7 +214,7 @@ def _macro(config: Config, material: Material) -> str:
     if material.macro is None:
         return "none"
     kind = "SYNTHETIC, in the layout of " if config.macro.synthetic else ""
-    return f"{kind}{material.macro.name}, {len(material.macro.clips)} clips"
+    return f"{kind}{material.macro.name}, {counted(len(material.macro.clips), 'clip')}"
 
 
 def _database(config: Config, material: Material) -> str:
@@ -194,8 +222,8 @@ def _database(config: Config, material: Material) -> str:
     counts = ", ".join(f"{name} {count}" for name, count in database.counts().items())
     kind = "SYNTHETIC, in the layout of " if config.data.synthetic else ""
     return (
-        f"{kind}{database.name}, {config.data.labels}: {len(database.clips)} clips of "
-        f"{len(database.subjects)} subjects ({counts})"
+        f"{kind}{database.name}, {config.data.labels}: {counted(len(database.clips), 'clip')} of "
+        f"{counted(len(database.subjects), 'subject')} ({counts})"
     )
 
 

@@ -12,6 +12,7 @@ from mersearch.algorithm import Shapes
 from mersearch.batching import Choice, choose
 from mersearch.config.importing import folder_of
 from mersearch.config.records import Config
+from mersearch.counted import counted
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.cache_index import Prepared
 from mersearch.data.cache_load import load
@@ -51,7 +52,7 @@ AskedMode = Mode | Callable[[], Mode]
 def waiting(config: Config, folds: int) -> str:
     """What is said before a cluster may start machines: how many, and what for at the most."""
     growth, trials = config.cluster, config.search.trials
-    most = f"at most {trials} trials of {folds} folds"
+    most = f"at most {counted(trials, 'trial')} of {counted(folds, 'fold')}"
     if growth.max_workers is not None:
         size = f"{growth.worker_cpus:g} CPU and {growth.worker_gpus:g} GPU"
         most = f"at most {growth.max_workers} machines of {size} beside its head, for {most}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mersearch.config.records import Config
+from mersearch.counted import counted
 from mersearch.durations import seconds
 from mersearch.measuring import fold_seconds
 from mersearch.placing import Place, growth_lines
@@ -30,7 +31,9 @@ def most_lines(config: Config, study: Study, where: Place, now: Progress) -> lis
     if each is None:
         each = asked(fold_seconds, study, cpus=config.trial.cpus, gpus=where.gpus)
         how = "timed on a worker on a few steps at the default settings"
-    lines.append(f"at most {folds} folds, each on {where.gpus:g} card(s){_hours(folds, each, where, how)}")
+    lines.append(
+        f"at most {counted(folds, 'fold')}, each on {counted(where.gpus, 'card')}{_hours(folds, each, where, how)}"
+    )
     if limit := config.search.gpu_hours:
         lines.append(f"no more than {limit:g} GPU-hours (search.gpu_hours)")
     if (budget := config.search.time_budget) is not None:

@@ -70,8 +70,17 @@ def _facts(run: RunDirectory, state: RunState, corrected: Honest | None) -> dict
         "audit": audit(state, metric),
         "front": front.facts(state, metric) if _trades(run) else [],
         "variants": _variants(run),
+        "data": {"database": _database(run), "labels": run.provenance["data"]["labels"]},
         "synthetic": run.provenance["data"]["synthetic"],
+        "torn": [] if driver else run.torn(),
     }
+
+
+def _database(run: RunDirectory) -> str:
+    """The micro-expression database; of a composite, with those in it."""
+    first = run.provenance["data"]["databases"][0]
+    parts = ", ".join(part["name"] for part in first.get("parts", ()))
+    return f"{first['name']} ({parts})" if parts else str(first["name"])
 
 
 def _standing(run: RunDirectory, state: RunState, *, working: bool) -> tuple[Progress, int]:
@@ -112,7 +121,7 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     metric, counts = found["metric"], found["trials"]
     lines = [
         *textwrap.wrap(f"{run.name}: {_stage(found)}", 80, subsequent_indent="  ", break_on_hyphens=False),
-        *(["  data     synthetic"] if found["synthetic"] else []),
+        *_data(found),
         f"  trials   {counts['complete']} complete, {counts['stopped']} stopped early, {counts['failed']} failed, "
         f"{counts['running']} open, {counts['to_come']} to come",
         f"  folds    {found['folds']['done']} done, {found['folds']['per_trial']} per complete trial"
@@ -125,6 +134,7 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     )
     lines += shortfall
     lines += _restarted(found)
+    lines += _torn(found)
     lines += _table(now, metric, found) if found["variants"] else _ranking(now, metric, found)
     best = [] if found["variants"] else best_lines(state, metric, corrected)
     lines += ["", *(f"  {line}" for line in best)] if best else []
@@ -132,6 +142,19 @@ def text(run: RunDirectory, state: RunState) -> list[str]:
     lines += ["", *(f"  {line}" for line in traded)] if traded else []
     lines += ["", f"  {_next(run, found)}"]
     return lines
+
+
+def _data(found: dict[str, Any]) -> list[str]:
+    synthetic = ", synthetic" if found["synthetic"] else ""
+    text = f"  data     {found['data']['database']}, label set {found['data']['labels']}{synthetic}"
+    return textwrap.wrap(text, 80, subsequent_indent=" " * 11, break_on_hyphens=False)
+
+
+def _torn(found: dict[str, Any]) -> list[str]:
+    """Logs that a crash has cut in a line."""
+    return [
+        f"  cut      last line of {name} is incomplete: ignored, resume redoes it" for name in found["torn"]
+    ]
 
 
 def _forecast(found: dict[str, Any], now: Progress, slots: int) -> list[str]:

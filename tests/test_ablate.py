@@ -127,4 +127,4 @@ def test_a_run_of_points_is_no_configuration_to_ablate(
     ablated: Ablated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mersearch(monkeypatch, "ablate", str(ablated.run.path / "config.yaml")) == 2
-    assert f"lists {len(VARIANTS)} point(s)" in " ".join(capsys.readouterr().err.split())
+    assert f"lists {len(VARIANTS)} points" in " ".join(capsys.readouterr().err.split())

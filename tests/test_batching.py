@@ -233,7 +233,7 @@ def test_the_plan_says_what_is_chosen_and_why(measured: Opened) -> None:
     text = " ".join(" ".join(lines).split())
     assert "3 per trial (one per subject), in chunks of 2, a process per core" in text
     assert "measured: processes, chunks of 2: the fastest when it was measured on this machine" in text
-    assert "1 thread(s) each" in text
+    assert "1 thread each" in text
 
 
 def test_processes_give_the_bits_of_the_loop_and_the_modes_say_so(measured: Opened) -> None:

@@ -368,7 +368,31 @@ def test_the_plan_fits_80_columns_and_leaves_no_run(place: Path, monkeypatch: py
     assert max(map(len, text)) <= 80
     assert any("7 by tpe" in line for line in text)
     assert any("SYNTHETIC" in line for line in text)
+    assert any(line.startswith("  time       about ") for line in text), "timed on a few steps: no bound"
     assert not (place / "runs/planned").exists()
+
+
+def test_the_plan_names_the_mirror_and_refuses_one_that_holds_the_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    address, told = (place / "mirror").as_uri(), []
+    config = compose("one.yaml", [f"run.mirror={address}", "run.name=planned"])
+    text = dry_run(config, Place(1, "cpu"), lambda what, *_: told.append(what))
+    assert f"{address}/planned too" in " ".join(" ".join(text).split())
+    assert "timing a few steps on this machine" in told
+    (place / "mirror/planned").mkdir(parents=True)
+    (place / "mirror/planned/provenance.json").write_text('{"id": "of another run"}')
+    refused = refusal(config)
+    assert refused is not None
+    assert "does not take the place of another one in its mirror" in refused.rule
+    (place / "mirror/planned").rename(place / "mirror/one")
+    other = refusal(compose("one.yaml", [f"run.mirror={address}"]))
+    assert other is not None
+    assert "a mirror holds one run of a name" in other.rule
+    wrong = refusal(compose("one.yaml", ["run.mirror=bucket/runs", "run.name=planned"]))
+    assert wrong is not None
+    assert "a mirror is an object storage or a folder" in wrong.rule
 
 
 def test_the_plan_counts_those_who_take_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,7 +445,7 @@ def test_the_plan_for_a_cluster_names_it_and_says_that_the_time_was_taken_elsewh
     monkeypatch.chdir(place)
     config = compose("quintuplet", [*QUICK, "run.name=planned", "trial.gpus=1"])
     text = " ".join(" ".join(dry_run(config, Place(40, "cuda", "head:6379", 1.0), quiet)).split())
-    assert "40 trial(s) at once on the cluster at head:6379 (cuda)" in text
+    assert "40 trials at once on the cluster at head:6379 (cuda)" in text
     assert "timed on this machine, which is not the cluster" in text
 
 

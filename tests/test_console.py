@@ -111,6 +111,8 @@ def test_the_first_look_names_what_runs_and_later_looks_what_has_changed() -> No
         "trial 2 fold 1 of 8, uf1 0.500",
         "trial 3 started",
     ]
+    unranked = events(first, later, "uf1", ranked=False)
+    assert unranked[0] == "trial 1 complete, uf1 0.750", "an ablation chooses nothing"
     last = dataclasses.replace(
         later, trials=(*later.trials[:2], row(2, "stopped", 3, 0.3), row(3, "complete", 8, 0.7))
     )
@@ -263,6 +265,18 @@ def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
     lines = closing(whole, run=RUN, best=winner({}), seconds=None)
     assert lines[1].startswith("5 trials, nothing was left to do: ")
     assert lines[2] == f"T{why[1:]}."
+
+
+def test_a_search_inside_a_verification_says_nothing_of_what_comes_next() -> None:
+    shown = progress(row(0, "complete", 8, 0.6), best=(0, 0.6))
+    words = {
+        "run": Path("runs/q/nested-2/group-0"),
+        "best": winner({"algorithm.train.lr": 0.1}),
+        "seconds": 9,
+    }
+    whole = closing(shown, **words)
+    inner = closing(shown, **words, following=False)
+    assert inner == whole[: whole.index("Next:")]
 
 
 def test_without_a_complete_trial_there_is_nothing_to_export() -> None:

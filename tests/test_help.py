@@ -33,6 +33,7 @@ def test_help_fits_80_columns_and_ends_with_a_command_that_its_parser_takes(
     lines = [line.strip() for line in shown.output.splitlines() if line.strip()]
     assert max(map(len, lines)) <= 80
     assert "[[" not in shown.output
+    assert "bool" not in shown.output.lower(), "a flag takes no value"
     assert lines[-1].startswith("Example: mersearch ")
 
     words = shlex.split(lines[-1].removeprefix("Example: mersearch "))

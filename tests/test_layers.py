@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the bottom to the top: a module may import its own layer and those below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
+        "mersearch.counted",
         "mersearch.errors",
         "mersearch.cores",
         "mersearch.disk",

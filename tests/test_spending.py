@@ -44,7 +44,7 @@ def test_before_the_first_fold_a_worker_times_one_for_the_hours_of_cards(a_minut
     machines, hours = told("trial.cpus=2")
     assert machines.startswith("at most 3 workers")
     assert hours == (
-        f"at most 50 folds, each on 0.5 card(s): {50 * 60 * 0.5 / 3600:.3g} GPU-hours, a fold of 60 s "
+        f"at most 50 folds, each on 0.5 cards: {50 * 60 * 0.5 / 3600:.3g} GPU-hours, a fold of 60 s "
         "(timed on a worker on a few steps at the default settings)"
     )
     assert a_minute == [("fold_seconds", {"cpus": 2, "gpus": 0.5})]
@@ -53,7 +53,7 @@ def test_before_the_first_fold_a_worker_times_one_for_the_hours_of_cards(a_minut
 def test_of_a_run_that_goes_on_the_measured_folds_tell_and_nobody_is_asked(a_minute: list[Any]) -> None:
     hours = told(now=a_progress(4, 30.0))[1]
     assert hours == (
-        f"at most 46 folds, each on 0.5 card(s): {46 * 30 * 0.5 / 3600:.3g} GPU-hours, a fold of 30 s "
+        f"at most 46 folds, each on 0.5 cards: {46 * 30 * 0.5 / 3600:.3g} GPU-hours, a fold of 30 s "
         "(the mean so far)"
     )
     assert a_minute == []
@@ -77,4 +77,4 @@ def test_a_search_without_cards_or_with_nothing_left_has_nothing_to_say_of_them(
 def test_where_no_worker_can_time_a_fold_the_folds_are_said_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spending, "asked", lambda *_, **__: None)
     (line,) = told(where=Place(1, "cuda", gpus=1.0))
-    assert line == "at most 50 folds, each on 1 card(s); how long a fold takes could not be timed"
+    assert line == "at most 50 folds, each on 1 card; how long a fold takes could not be timed"

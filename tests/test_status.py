@@ -63,6 +63,29 @@ def said(run: RunDirectory) -> list[str]:
     return lines
 
 
+def test_status_names_the_database_and_the_label_set(run: RunDirectory) -> None:
+    assert said(run)[1] == "  data     db, label set three, synthetic"
+    assert summary.facts(run, run.read())["data"] == {"database": "db", "labels": "three"}
+    (first,) = run.provenance["data"]["databases"]
+    first["parts"] = [{"name": "casme2"}, {"name": "samm"}]
+    assert said(run)[1] == "  data     db (casme2, samm), label set three, synthetic"
+
+
+def test_a_line_that_a_crash_has_cut_is_told_until_the_run_goes_on(run: RunDirectory) -> None:
+    assert not any(line.startswith("  cut ") for line in said(run))
+    for name in ("folds.jsonl", "verdicts.jsonl"):
+        with (run.path / name).open("ab") as file:
+            file.write(b'{"trial": 0, "sub')
+    assert [line for line in said(run) if line.startswith("  cut ")] == [
+        "  cut      last line of folds.jsonl is incomplete: ignored, resume redoes it",
+        "  cut      last line of verdicts.jsonl is incomplete: ignored, resume redoes it",
+    ]
+    assert summary.facts(run, run.read())["torn"] == ["folds.jsonl", "verdicts.jsonl"]
+    with run.writer():
+        assert not any(line.startswith("  cut ") for line in said(run))
+    assert summary.facts(run, run.read())["torn"] == []
+
+
 def test_while_a_process_works_on_a_run_status_names_it_and_does_not_suggest_resume(
     run: RunDirectory,
 ) -> None:

@@ -16,7 +16,7 @@ from mersearch import __version__
 from mersearch.cli import clusters
 from mersearch.cli.configurations import evaluate, train
 from mersearch.cli.databases import check, show, synthesize
-from mersearch.cli.group import Interruptible
+from mersearch.cli.group import Command, Group, Interruptible
 from mersearch.cli.machine import doctor
 from mersearch.cli.runs import compare, export, simulate, status
 from mersearch.cli.searches import ablate, launch, resume, verify
@@ -59,12 +59,14 @@ app = typer.Typer(
 
 def _add(group: typer.Typer, commands: Commands) -> None:
     for command, example in commands:
-        group.command(epilog=f"Example: mersearch {example}")(command)
+        group.command(cls=Command, epilog=f"Example: mersearch {example}")(command)
 
 
 def _group(name: str, about: str, commands: Commands) -> None:
     """Commands under a name of their own; the help ends with the example of the first."""
-    group = typer.Typer(help=about, epilog=f"Example: mersearch {commands[0][1]}", no_args_is_help=True)
+    group = typer.Typer(
+        cls=Group, help=about, epilog=f"Example: mersearch {commands[0][1]}", no_args_is_help=True
+    )
     _add(group, commands)
     app.add_typer(group, name=name)
 

@@ -64,12 +64,12 @@ def train(
 ) -> None:
     """Train one configuration on all clips, and write its weights."""
     from mersearch.console import preparing
-    from mersearch.model import require_writable
     from mersearch.model import train as refit
     from mersearch.ready import make_ready
+    from mersearch.store.files import require_writable
 
     config, target = single(file, overrides), output or file.with_suffix(".safetensors")
-    require_writable(target)
+    require_writable(target, "the model file")
     print(f"The model goes to {target.absolute()}", flush=True)
     with preparing() as report:
         ready = make_ready(config, report)
@@ -78,4 +78,4 @@ def train(
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
-    print("It has seen every subject, so it has no score of its own: mersearch evaluate has.")
+    print("It has seen every subject, so it has no score of its own: mersearch evaluate\ngives one.")

@@ -50,17 +50,21 @@ def show(
     from mersearch.data.given import read_given
     from mersearch.data.preprocess import Preprocess
     from mersearch.report.contact_sheet import draw
-    from mersearch.store.files import replace
+    from mersearch.store.files import replace, require_writable
 
     settings = Preprocess(align=align, landmarks=str(landmarks) if landmarks else None)  # type: ignore[arg-type]
     target = output or Path(f"contact-{database}.png")
+    if target.suffix.lower() != ".png":
+        raise ConfigError("the picture is a PNG file", received=str(target), fix="name it so: -o NAME.png")
+    require_writable(target, "the picture")
     with preparing() as report:
         report(f"reading {database}", 0, 0)
         given = read_given(database, roots, labels)
         sheet = contact_sheet(
             given, settings, clips=clips, progress=lambda done, total: report("drawing clips", done, total)
         )
-    replace(target, draw(sheet), None)
+        report("drawing the picture", 0, 0)
+        replace(target, draw(sheet), None)
     print(f"{target}: {sheet.title}")
     print(sheet.terms)
 

@@ -1,17 +1,37 @@
-"""What holds for all commands: how an interrupt and a full disk end them."""
+"""What holds for all commands: how their help shows flags, and how an interrupt and a full disk end them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mersearch.disk import is_full
 from mersearch.errors import Interrupted, Stopped
 
 
-class Interruptible(TyperGroup):
+class _Flags:
+    """The help shows no type beside an option that takes no value."""
+
+    def get_params(self, ctx: typer.Context) -> list[Any]:
+        """The parameters; see the class."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class Command(_Flags, TyperCommand):  # type: ignore[misc]
+    """One command."""
+
+
+class Group(_Flags, TyperGroup):  # type: ignore[misc]
+    """Commands under a name of their own."""
+
+
+class Interruptible(Group):
     """Ctrl-C and a full disk end any command with exit code 3, whatever it was doing."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mersearch.counted import counted
 from mersearch.errors import ConfigError, Stopped
 
 if TYPE_CHECKING:
@@ -47,17 +49,32 @@ def single(file: Path, overrides: list[str] | None) -> Config:
     """The one configuration of a file.
 
     Raises:
-        ConfigError: it is a search space.
+        ConfigError: there is no such file, or it is a search space.
     """
     from mersearch.config import compose
 
+    _require_there(file)
     config = compose(file, overrides or ())
     if config.space.parameters or config.search.points:
         points = len(config.search.points)
         raise ConfigError(
             "one configuration is wanted, not a search space",
-            received=f"{file} searches {len(config.space.parameters)} parameter(s)"
-            + (f" and lists {points} point(s)" if points else ""),
+            received=f"{file} searches {counted(len(config.space.parameters), 'parameter')}"
+            + (f" and lists {counted(points, 'point')}" if points else ""),
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config
+
+
+def _require_there(file: Path) -> None:
+    """Raise ConfigError where a file is neither there nor a shipped search space."""
+    from mersearch.config.shipped import shipped_spaces
+    from mersearch.similar import did_you_mean
+
+    if os.path.lexists(file.expanduser()) or (shipped_spaces() / f"{file}.yaml").is_file():
+        return
+    raise ConfigError(
+        "a configuration is a YAML file, as mersearch export writes it",
+        received=f"{file} does not exist",
+        fix=f"{did_you_mean(file.expanduser())}mersearch export RUN writes one",
+    )

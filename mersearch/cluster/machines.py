@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from mersearch.counted import counted
 from mersearch.errors import ConfigError
 
 
@@ -63,5 +64,7 @@ def machine(cloud: str, name: str, gpus: int) -> tuple[str, Machine]:
         raise ConfigError(f"{name} is not in the table of machines", received=f"--machine {name}", fix=fix)
     if table[name].gpus != gpus:
         fix = f"--gpus {table[name].gpus}, or another --machine"
-        raise ConfigError(f"{name} has {table[name].gpus} card(s)", received=f"--gpus {gpus}", fix=fix)
+        raise ConfigError(
+            f"{name} has {counted(table[name].gpus, 'card')}", received=f"--gpus {gpus}", fix=fix
+        )
     return name, table[name]

@@ -13,6 +13,7 @@ from mersearch.cluster.questions import CLOUDS
 from mersearch.cluster.ray_schema import ray_schema
 from mersearch.cluster.rules import assigned, command_findings, image_findings
 from mersearch.cluster.schema import broken
+from mersearch.counted import counted
 from mersearch.space.problem import did_you_mean
 
 START: Final = ("head_start_ray_commands", "worker_start_ray_commands")
@@ -71,7 +72,9 @@ def _cards(document: Document, provider: str, name: str) -> Iterator[Finding]:
     told = document.get(*at, "resources", "GPU", default=0)
     if has and told != has.gpus:
         line = document.line(*at, "resources")
-        yield Finding(line, f"a {machine} has {has.gpus} card(s)", f"GPU: {told}", f"write GPU: {has.gpus}")
+        yield Finding(
+            line, f"a {machine} has {counted(has.gpus, 'card')}", f"GPU: {told}", f"write GPU: {has.gpus}"
+        )
 
 
 def _bounds(document: Document) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -126,12 +127,17 @@ class _Loading:
         """Note a broken rule with its place."""
         self.errors.append(problem.error(self.sources.place(problem.path)))
 
-    def attempt(self, make: Callable[[], Any], path: str) -> Any:
-        """What `make` returns, or None with the error that it raised noted at its place."""
+    def attempt(self, make: Callable[[], Any], path: str, broken: Collection[str] = ()) -> Any:
+        """What `make` returns, or None with the errors that it raised noted at their places.
+
+        Errors that name a key of `broken` are left out: those keys are told of already.
+        """
         try:
             return make()
         except (ConfigError, Several) as error:
             for single in error.errors if isinstance(error, Several) else (error,):
+                if any(key in f"{single.rule} {single.received}" for key in broken):
+                    continue
                 named = re.match(r"[\w.]+", single.rule)
                 key = named[0] if named and named[0].startswith(f"{path}.") else path
                 rule = f"{self.sources.place(key)}: {single.rule}"
@@ -157,10 +163,15 @@ class _Loading:
     def section(self, name: str, values: Mapping[str, Any]) -> Any:
         """The record of one section, or None with the errors noted."""
         record, extra = SECTIONS[name]
-        checked, problems = Schema(record, name, extra).check(values.get(name, {}))
+        schema, given = Schema(record, name, extra, self.sources.beneath), values.get(name, {})
+        checked, problems = schema.check(given)
         for problem in problems:
             self.complain(problem)
         if problems:
+            broken = [problem.path for problem in problems]
+            checked, more = schema.check(_without(given, broken))
+            if not more:
+                self.attempt(lambda: build(record, checked), name, broken)
             return None
         for key in PATHS.get(name, ()):
             checked[key] = self.paths(f"{name}.{key}", checked[key])
@@ -176,7 +187,7 @@ class _Loading:
         cls = self.attempt(lambda: algorithm_class(name), "algorithm")
         if cls is None:
             return None, None
-        schema = Schema(cls.Settings, "algorithm", {"name": TEXT})
+        schema = Schema(cls.Settings, "algorithm", {"name": TEXT}, self.sources.beneath)
         settings, problems = schema.check(values)
         for problem in problems:
             self.complain(problem)
@@ -258,6 +269,19 @@ class _Loading:
         if about is not None and not isinstance(about, Mapping):
             fix = "leave it out, or export the file again"
             self.complain(Problem("exported", "must hold keys with values", repr(about), fix))
+
+
+def _without(values: Any, paths: Collection[str]) -> Any:
+    """A section without some of its keys, which are dotted and begin with its name."""
+    kept = copy.deepcopy(values)
+    for path in paths:
+        *parents, name = path.split(".")[1:] or [""]
+        node = kept
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(name, None)
+    return kept
 
 
 def _covers(overridden: Collection[str], path: str) -> bool:

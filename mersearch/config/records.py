@@ -16,7 +16,7 @@ from typing import Any, Literal
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import COMPOSITE
 from mersearch.durations import seconds
-from mersearch.errors import ConfigError, raise_all
+from mersearch.errors import ConfigError, MersearchError, raise_all
 from mersearch.space import Space, Value
 
 
@@ -200,15 +200,32 @@ class Search:
     race: Racing = field(default_factory=Racing)
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for one broken rule, Several for more."""
+        checks = (self._require_rungs, self._require_whole_trials, self._require_time, self._require_room)
+        broken: list[MersearchError] = []
+        for check in checks:
+            try:
+                check()
+            except ConfigError as error:
+                broken.append(error)
+        raise_all(broken)
+
+    def _require_rungs(self) -> None:
         _require_increasing("search.rungs", self.rungs)
+
+    def _require_whole_trials(self) -> None:
         if self.second_objective != "none" and self.scheduler != "none":
             raise ConfigError(
                 "search.second_objective needs trials that are not stopped by one of the two",
                 received=f"search.scheduler={self.scheduler}",
                 fix="search.scheduler=none",
             )
+
+    def _require_time(self) -> None:
         if self.time_budget is not None:
             seconds("search.time_budget", self.time_budget)
+
+    def _require_room(self) -> None:
         if len(self.points) > self.trials:
             raise ConfigError(
                 "search.trials must cover every point of search.points",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
@@ -23,10 +23,18 @@ class Schema:
         record: Frozen dataclass, nested dataclasses allowed.
         path: Dotted key of the section.
         extra: Further keys of the section that the record does not have.
+        beneath: Dotted key → what is said of the value that holds where it is left out; empty where that is the
+            default.
     """
 
-    def __init__(self, record: type[Any], path: str, extra: Mapping[str, Leaf] | None = None) -> None:
-        self.record, self.path = record, path
+    def __init__(
+        self,
+        record: type[Any],
+        path: str,
+        extra: Mapping[str, Leaf] | None = None,
+        beneath: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self.record, self.path, self._beneath = record, path, beneath
         self.leaves: dict[str, Leaf] = {f"{path}.{name}": leaf for name, leaf in (extra or {}).items()}
         self.nodes: dict[str, list[str]] = {path: list(extra or ())}
         self._model = self._build(record, path, dict(extra or {}))
@@ -87,7 +95,7 @@ class Schema:
         return Problem(path, "is required", fix=f"give {path}=… on the command line, or set it in the file")
 
     def _default_of(self, path: str) -> str:
-        """Advice that names the default of a leaf; empty where it has none."""
+        """Advice that says what holds where a leaf is left out; empty where nothing does."""
         *parents, name = path.removeprefix(f"{self.path}.").split(".")
         record: type[Any] | None = self.record
         for parent in parents:
@@ -96,6 +104,8 @@ class Schema:
         default = dataclasses.MISSING if declared is None else _default(declared[1])
         if default is dataclasses.MISSING:
             return ""
+        if instead := self._beneath(path):
+            return "" if default is None else instead
         shown = list(default) if isinstance(default, tuple) else default
         return f"leave it out for the default, {shown if isinstance(shown, str) else show(shown)}"
 

@@ -41,6 +41,15 @@ class Sources:
         in_files = any(path in source.lines for source in self.files)
         return in_files or any(path == key or path.startswith(f"{key}.") for key, _ in self.overrides)
 
+    def beneath(self, path: str) -> str:
+        """What to say of `path` where the value that counts would be left out; empty where its default would hold."""
+        if any(f"space.{path}" in source.lines for source in self.files):
+            return "leave it out, and it is searched"
+        overridden = any(path == key or path.startswith(f"{key}.") for key, _ in self.overrides)
+        setting = [source for source in self.files if path in source.lines]
+        below = setting if overridden else setting[:-1]
+        return f"leave it out to keep what {below[-1].label}:{below[-1].lines[path]} says" if below else ""
+
     def place(self, path: str) -> str:
         """Where `path` was set: `file:line`, or `command line: KEY=VALUE`; the closest parent if nowhere.
 

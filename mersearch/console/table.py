@@ -25,6 +25,7 @@ def dashboard(
     left: float | None,
     rows: int = ROWS,
     starting: bool = False,
+    ranked: bool = True,
 ) -> RenderableType:
     """The whole picture, at most as wide as the terminal.
 
@@ -39,16 +40,17 @@ def dashboard(
         left: expected seconds to the end, if known.
         rows: trials shown, besides running ones.
         starting: no fold has come in yet since the command started.
+        ranked: whether the best trial is told.
     """
-    heading = _heading(progress, name, metric, elapsed, left, starting)
-    return Group(*heading, _table(progress, metric, rows), Text())
+    best = f"   best {metric} {_best(progress)}" if ranked else ""
+    heading = _heading(progress, name, elapsed, left, starting, best)
+    return Group(*heading, _table(progress, metric, rows, ranked), Text())
 
 
 def _heading(
-    progress: Progress, name: str, metric: str, elapsed: float, left: float | None, starting: bool
+    progress: Progress, name: str, elapsed: float, left: float | None, starting: bool, best: str
 ) -> list[Text]:
     over = len(progress.trials) - progress.count("running")
-    best = "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
     limit = ", the space has no more" if progress.exhausted and progress.shortfall else ""
     limit = f", {progress.ended.partition(':')[0]}" if progress.ended else limit
     wait = ", waiting for the first fold" if starting else ""
@@ -60,7 +62,7 @@ def _heading(
         ),
         Text(f"{progress.count('running')} running, {counts(progress)}{wait}", no_wrap=True, overflow="crop"),
         Text(
-            f"elapsed {duration(elapsed)}{end}   best {metric} {best}",
+            f"elapsed {duration(elapsed)}{end}{best}",
             no_wrap=True,
             overflow="crop",
             end="\n\n",
@@ -68,7 +70,11 @@ def _heading(
     ]
 
 
-def _table(progress: Progress, metric: str, rows: int) -> Table:
+def _best(progress: Progress) -> str:
+    return "none yet" if progress.best is None else f"{progress.best[1]:.3f} (trial {progress.best[0]})"
+
+
+def _table(progress: Progress, metric: str, rows: int, ranked: bool) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
     table.add_column("trial", justify="right", width=WIDTHS["trial"])
     table.add_column("state", width=WIDTHS["state"])
@@ -78,7 +84,7 @@ def _table(progress: Progress, metric: str, rows: int) -> Table:
     table.add_column("", ratio=1, no_wrap=True, overflow="crop")
     shown = progress.trials[-rows:] if rows else ()
     for trial in (*_earlier(progress, len(shown)), *shown):
-        best = progress.best is not None and progress.best[0] == trial.trial
+        best = ranked and progress.best is not None and progress.best[0] == trial.trial
         table.add_row(*_row(trial, progress.folds, best), style="bold" if best else None)
     return table
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mersearch.by_database import score_lines, scores_by_database
+from mersearch.counted import counted
 from mersearch.store import Progress, Trial, TrialProgress
 from mersearch.summary import CAUTION, scores
 
@@ -31,23 +32,32 @@ def counts(progress: Progress) -> str:
     return f"{kept} complete, {stopped} stopped early" + (f", {failed} failed" if failed else "")
 
 
-def events(before: Progress | None, after: Progress, metric: str) -> list[str]:
-    """One line per trial that moved between two looks; at the first look, one per running trial."""
+def events(before: Progress | None, after: Progress, metric: str, *, ranked: bool = True) -> list[str]:
+    """One line per trial that moved between two looks; at the first look, one per running trial.
+
+    Args:
+        before: the first look.
+        after: the second look.
+        metric: of the scores.
+        ranked: whether the best trial is told, as in a search.
+    """
     known = {trial.trial: trial for trial in before.trials} if before else {}
     lines = []
     for trial in after.trials:
         old = known.get(trial.trial)
         if old == trial or (before is None and trial.state != "running"):
             continue
-        lines.append(f"trial {trial.trial} {_event(old, trial, after, metric)}")
+        lines.append(f"trial {trial.trial} {_event(old, trial, after, metric, ranked)}")
     news = after.shortfall and not (before and before.shortfall)
     return [*lines, after.shortfall] if news else lines
 
 
-def _event(old: TrialProgress | None, trial: TrialProgress, after: Progress, metric: str) -> str:
+def _event(
+    old: TrialProgress | None, trial: TrialProgress, after: Progress, metric: str, ranked: bool
+) -> str:
     score = "" if trial.score is None else f", {metric} {trial.score:.3f}"
     if trial.state == "complete":
-        is_best = after.best is not None and after.best[0] == trial.trial
+        is_best = ranked and after.best is not None and after.best[0] == trial.trial
         return f"complete{score}{' (best so far)' if is_best else ''}"
     if trial.state != "running":
         return f"{trial.state} after {trial.folds} of {after.folds} folds{score}: {trial.why}"
@@ -81,12 +91,12 @@ def opening(
     """
     where = "card" if device == "cuda" else "processor"
     lines = [
-        f"{trials} trials of {folds} folds, {slots} at a time on the {where}",
-        *most,
+        f"{counted(trials, 'trial')} of {counted(folds, 'fold')}, {slots} at a time on the {where}",
+        *(part for line in most for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")),
         f"Everything goes to {run}",
     ]
     if done:
-        lines.append(f"Going on: {done} folds are done already.")
+        lines.append(f"Going on: {counted(done, 'fold')} {'is' if done == 1 else 'are'} done already.")
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return [*lines, ""]
@@ -100,6 +110,7 @@ def closing(
     seconds: float | None,
     beside: Sequence[str] = (),
     synthetic: Sequence[str] = (),
+    following: bool = True,
 ) -> list[str]:
     """The last lines of a search.
 
@@ -110,18 +121,19 @@ def closing(
         seconds: wall-clock time of this command; None where nothing was left to do.
         beside: what is to be said below the score of the best trial; a caution by default.
         synthetic: databases that were generated.
+        following: whether they end with the commands that come next.
     """
     took = ", nothing was left to do" if seconds is None else f" in {duration(seconds)}"
     trials = len(progress.trials)
-    lines = ["", f"{trials} trial{'s' if trials != 1 else ''}{took}: {counts(progress)}"]
-    lines += [_sentence(progress.shortfall)] if progress.shortfall else []
+    lines = ["", f"{counted(trials, 'trial')}{took}: {counts(progress)}"]
+    lines += textwrap.wrap(_sentence(progress.shortfall), WIDTH) if progress.shortfall else []
     if best is None:
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
         lines += [f"Best: trial {best.number}, {scores(best)} over all {progress.folds} subjects"]
         lines += score_lines(scores_by_database(best))
         lines += [*(beside or [CAUTION]), *_listed(best.parameters)]
-    lines += [f"Everything is in {run}", *_next(run, best is not None)]
+    lines += [f"Everything is in {run}", *(_next(run, best is not None) if following else [])]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines

@@ -29,6 +29,7 @@ class Watching:
     Args:
         name: of the run.
         metric: what is maximised.
+        ranked: whether the best trial is told; not of an ablation, which chooses nothing.
         file: instead of standard output.
         since: moment of the clock at which the command began; now by default.
         clock: seconds, for elapsed times.
@@ -40,12 +41,13 @@ class Watching:
         name: str,
         metric: str,
         *,
+        ranked: bool = True,
         file: TextIO | None = None,
         since: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        self._name, self._metric, self._clock = name, metric, clock
+        self._name, self._metric, self._ranked, self._clock = name, metric, ranked, clock
         self._screen = Screen(file, now)
         self._live = Live(console=self._screen.rich, auto_refresh=False) if self._screen.live else None
         self._event = self._drawn = clock()
@@ -70,7 +72,7 @@ class Watching:
         if self._live is not None:
             self._draw(self._live, progress)
         elif progress is not self._last:
-            for line in events(self._last, progress, self._metric):
+            for line in events(self._last, progress, self._metric, ranked=self._ranked):
                 self._screen.log(line)
         self._last = progress
 
@@ -99,6 +101,7 @@ class Watching:
                 left=left,
                 rows=rows,
                 starting=starting,
+                ranked=self._ranked,
             ),
             refresh=True,
         )

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mersearch.counted import counted
 from mersearch.data.files import grouped
 from mersearch.data.flow_maps import require_numbers
 from mersearch.data.given import read_given
@@ -119,7 +120,8 @@ def lines(facts: Check) -> tuple[str, ...]:
     """The check as text, at most `WIDTH` columns wide."""
     name = f"{facts.database} (synthetic)" if facts.synthetic else facts.database
     text = [
-        f"{name}: {facts.clips} clips of {facts.subjects} subjects, {facts.rows} annotations read",
+        f"{name}: {counted(facts.clips, 'clip')} of {counted(facts.subjects, 'subject')}, "
+        f"{counted(facts.rows, 'annotation')} read",
         "",
         *_class_table(facts),
         "",
@@ -149,7 +151,7 @@ def _warnings(database: Database) -> Iterator[str]:
     if database.clips and database.clips[0].kind == "micro":
         yield from _fold_warnings(database)
     if stills := sum(_length(clip) == 1 and clip.flow is None for clip in database.clips):
-        yield f"{stills} clips of one frame have no motion: their flow is zero"
+        yield f"no motion in {counted(stills, 'clip')} of one frame: the flow there is zero"
 
 
 def _fold_warnings(database: Database) -> Iterator[str]:
@@ -175,7 +177,7 @@ def _class_table(facts: Check) -> list[str]:
 def _part(facts: Check) -> str:
     counts = ", ".join(f"{name} {found}" for name, (found, _) in facts.classes.items())
     seen = _kind(facts) if facts.pictured else "flow is all there is"
-    return f"{facts.clips} clips of {facts.subjects} subjects ({counts}); {seen}"
+    return f"{counted(facts.clips, 'clip')} of {counted(facts.subjects, 'subject')} ({counts}); {seen}"
 
 
 def _kind(facts: Check) -> str:
@@ -191,13 +193,15 @@ def _length(clip: Clip) -> int:
 
 def _sizes(facts: Check) -> str:
     more = f", {len(facts.sizes) - 3} more sizes" if len(facts.sizes) > 3 else ""
-    shown = ", ".join(f"{width}×{height} ({count} clips)" for width, height, count in facts.sizes[:3])
+    shown = ", ".join(
+        f"{width}×{height} ({counted(count, 'clip')})" for width, height, count in facts.sizes[:3]
+    )
     return f"{shown}{more}"
 
 
 def _flow(facts: Check) -> str:
     fewest, most = min(facts.flow), max(facts.flow)
-    maps = f"{fewest} map{'s' if fewest > 1 else ''}" if fewest == most else f"{fewest} to {most} maps"
+    maps = f"{counted(fewest, 'map')}" if fewest == most else f"{fewest} to {most} maps"
     sizes = "" if facts.pictured else f"; {_sizes(facts)}"
     return f"given, not computed: {maps} per clip{sizes}"
 

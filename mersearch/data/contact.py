@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mersearch.counted import counted
 from mersearch.data.action_units import columns, regions
 from mersearch.data.align import Face, Image, align, crop
 from mersearch.data.faces import faces_of
@@ -90,6 +91,11 @@ class Sheet:
     full: float
     face: int
     terms: str
+
+    @property
+    def stills(self) -> bool:
+        """Whether every clip is one picture, in which nothing moves."""
+        return all(panel.clip.onset == panel.clip.offset for _, _, panels in self.rows for panel in panels)
 
 
 def contact_sheet(
@@ -223,9 +229,8 @@ def _title(given: Given) -> str:
     database = given.database
     labels = f", {given.labels}" if given.labels else ""
     invented = " (synthetic)" if given.synthetic else ""
-    return (
-        f"{database.name}{invented}{labels}: {len(database.clips)} clips of {len(database.subjects)} subjects"
-    )
+    count = f"{counted(len(database.clips), 'clip')} of {counted(len(database.subjects), 'subject')}"
+    return f"{database.name}{invented}{labels}: {count}"
 
 
 def _terms(given: Given) -> str:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mersearch.counted import counted
 from mersearch.data.flow import features, quantise
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import FlowMaps
@@ -198,6 +199,6 @@ def _picture(path: Path) -> NDArray[np.uint8]:
         received = f"{path}: {len(data)} bytes that do not decode (truncated or not an image)"
         raise DataError("a file of flow is a picture or an array (.npy)", received=received, fix=fix)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        received = f"{path}: {image.dtype}, {1 if image.ndim == 2 else image.shape[2]} channel(s)"
+        received = f"{path}: {image.dtype}, {counted(1 if image.ndim == 2 else image.shape[2], 'channel')}"
         raise DataError("a picture of flow has three channels of 8 bits", received=received, fix=fix)
     return np.asarray(image, dtype=np.uint8)

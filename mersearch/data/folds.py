@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mersearch.algorithm import Labels
+from mersearch.counted import counted
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.table import database_of
 from mersearch.errors import DataError
@@ -105,7 +106,7 @@ def require_subjects(subjects: Sequence[str]) -> None:
     if len(subjects) < 2:
         raise DataError(
             "leaving one subject out needs at least two subjects",
-            received=f"{len(subjects)} subject(s): {', '.join(subjects) or 'none'}",
+            received=f"{counted(len(subjects), 'subject')}: {', '.join(subjects) or 'none'}",
             fix="use a database, a label set or a number of synthetic subjects with at least two",
         )
 

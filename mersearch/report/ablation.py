@@ -68,6 +68,7 @@ class AblationTable:
         exported: run and trial that the configuration came from; empty where it did not.
         log: whose curve tells the convergence; empty where the algorithm names none.
         synthetic: whether the micro clips are generated.
+        alone: whether one variant was trained at a time.
         rows: the full configuration first, what is off already last.
     """
 
@@ -78,6 +79,7 @@ class AblationTable:
     exported: str
     log: str
     synthetic: bool
+    alone: bool
     rows: tuple[Row, ...]
 
 
@@ -119,6 +121,7 @@ def ablation_table(run: str, state: RunState, config: Config, named: Ablation) -
         exported=named.exported,
         log=log,
         synthetic=config.data.synthetic is not None,
+        alone=config.search.concurrency == 1,
         rows=tuple(rows),
     )
 

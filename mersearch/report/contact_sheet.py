@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mersearch.counted import counted
 from mersearch.data.align import LEFT_EYE, PORTRAIT, RIGHT_EYE
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ INK, GREY, MARK, WARNING = "#222222", "#777777", "#e8a200", "#c0392b"
 DPI = 110
 CELL = 1.15
 """Inches that a crop is wide."""
-NAMES = ("whole frame", "onset", "apex", "flow", "regions")
-WIDTHS = (1.5, 1, 1, 1, 1)
+WIDTHS = {"whole frame": 1.5, "onset": 1.0, "apex": 1.0, "flow": 1.0, "regions": 1.0}
+"""Pictures of a clip, and how wide each is in crops."""
+OF_STILLS = {"whole frame": 1.5, "crop": 1.0, "regions": 1.0}
+"""The same of a database in which every clip is one picture, so that nothing moves."""
 
 
 def draw(sheet: Sheet) -> bytes:
@@ -25,10 +28,11 @@ def draw(sheet: Sheet) -> bytes:
     from matplotlib.figure import Figure
 
     blocks = max(len(panels) for _, _, panels in sheet.rows)
-    width = CELL * (blocks * (sum(WIDTHS) + 0.25) + 0.9)
+    shown = OF_STILLS if sheet.stills else WIDTHS
+    width = CELL * (blocks * (sum(shown.values()) + 0.25) + 0.9)
     height = len(sheet.rows) * (CELL * PORTRAIT + 0.3) + 1.25
     figure = Figure(figsize=(width, height))
-    widths = [0.7, *([*WIDTHS, 0.2] * blocks)[:-1]]
+    widths = [0.7, *([*shown.values(), 0.2] * blocks)[:-1]]
     grid = figure.add_gridspec(
         len(sheet.rows),
         len(widths),
@@ -42,39 +46,41 @@ def draw(sheet: Sheet) -> bytes:
     )
     for row, (name, count, panels) in enumerate(sheet.rows):
         label = _empty(figure.add_subplot(grid[row, 0]))
-        label.text(
-            0, 0.5, f"{name}\n{count} clip{'' if count == 1 else 's'}", fontsize=9, color=INK, va="center"
-        )
+        label.text(0, 0.5, f"{name}\n{counted(count, 'clip')}", fontsize=9, color=INK, va="center")
         for block, panel in enumerate(panels):
-            start = 1 + block * (len(WIDTHS) + 1)
-            _draw(panel, [figure.add_subplot(grid[row, start + i]) for i in range(len(WIDTHS))], row == 0)
+            start = 1 + block * (len(shown) + 1)
+            places = {name: figure.add_subplot(grid[row, start + i]) for i, name in enumerate(shown)}
+            _draw(panel, places, row == 0)
     _frame(figure, sheet, width, height)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _draw(panel: Panel, places: Sequence[Any], headed: bool) -> None:
-    for axes, name, picture in zip(
-        places,
-        NAMES,
-        (panel.frame, panel.onset, panel.apex, panel.flow, panel.regions),
-        strict=True,
-    ):
-        _empty(axes).imshow(
-            picture, aspect="equal" if name == NAMES[0] else PORTRAIT, interpolation="bilinear"
-        )
+def _draw(panel: Panel, places: Mapping[str, Any], headed: bool) -> None:
+    pictures = {
+        "whole frame": panel.frame,
+        "onset": panel.onset,
+        "crop": panel.onset,
+        "apex": panel.apex,
+        "flow": panel.flow,
+        "regions": panel.regions,
+    }
+    for name, axes in places.items():
+        aspect = "equal" if name == "whole frame" else PORTRAIT
+        _empty(axes).imshow(pictures[name], aspect=aspect, interpolation="bilinear")
         if headed:
             axes.set_title(name, fontsize=7, color=GREY, pad=2)
     closed = [*panel.outline.tolist(), panel.outline[0].tolist()]
-    places[0].plot(*zip(*closed, strict=True), color=MARK, linewidth=1.2, clip_on=True)
-    places[0].set_anchor("N")
-    places[0].set_xlim(-0.5, panel.frame.shape[1] - 0.5)
-    places[0].set_ylim(panel.frame.shape[0] - 0.5, -0.5)
+    whole, first, *_ = places.values()
+    whole.plot(*zip(*closed, strict=True), color=MARK, linewidth=1.2, clip_on=True)
+    whole.set_anchor("N")
+    whole.set_xlim(-0.5, panel.frame.shape[1] - 0.5)
+    whole.set_ylim(panel.frame.shape[0] - 0.5, -0.5)
     size = len(panel.onset)
     for x, y in (LEFT_EYE, RIGHT_EYE):
-        places[1].plot(x * size, y * size, "+", color=MARK, markersize=7, markeredgewidth=1)
-    places[1].annotate(
+        first.plot(x * size, y * size, "+", color=MARK, markersize=7, markeredgewidth=1)
+    first.annotate(
         caption(panel),
         (-1.5, -0.03),
         xycoords="axes fraction",
@@ -91,6 +97,8 @@ def caption(panel: Panel) -> str:
     if panel.note:
         return f"{clip.clip_id}: {panel.note}"
     units = "not annotated" if clip.action_units is None else "AU " + "+".join(map(str, clip.action_units))
+    if clip.onset == clip.offset:
+        return f"{clip.clip_id}   {units}"
     apex = f"apex {clip.apex - clip.onset + 1} of {clip.offset - clip.onset + 1} frames"
     return f"{clip.clip_id}   {units}   {apex}   head {panel.head:.1f} px"
 
@@ -103,11 +111,13 @@ def _empty(axes: Any) -> Any:
 def _frame(figure: Any, sheet: Sheet, width: float, height: float) -> None:
     """Title, what the colours mean, and whose pictures these are."""
     figure.text(0.01, 1 - 0.25 / height, sheet.title, fontsize=11, color=INK, va="center")
-    key = (
-        "Yellow: the crop, and where the eyes belong. Flow: from onset to apex without that of the head, full colour "
-        f"from {sheet.full:g} px of a face {sheet.face} px wide, direction as in the wheel. Red: regions of the "
-        "annotated action units."
+    flow = (
+        "Flow: from onset to apex without that of the head, full colour "
+        f"from {sheet.full:g} px of a face {sheet.face} px wide, direction as in the wheel."
     )
+    if sheet.stills:
+        flow = "Every clip is one picture, so there is no flow."
+    key = f"Yellow: the crop, and where the eyes belong. {flow} Red: regions of the annotated action units."
     figure.text(
         0.01,
         1 - 0.42 / height,
@@ -116,6 +126,11 @@ def _frame(figure: Any, sheet: Sheet, width: float, height: float) -> None:
         color=GREY,
         va="top",
     )
+    if not sheet.stills:
+        _wheel(figure, sheet, width, height)
+    figure.text(0.01, 0.16 / height, sheet.terms, fontsize=7, color=INK, va="center")
+
+
+def _wheel(figure: Any, sheet: Sheet, width: float, height: float) -> None:
     wheel = _empty(figure.add_axes((1 - 0.72 / width, 1 - 0.72 / height, 0.66 / width, 0.66 / height)))
     wheel.imshow(sheet.wheel)
-    figure.text(0.01, 0.16 / height, sheet.terms, fontsize=7, color=INK, va="center")

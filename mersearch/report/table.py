@@ -116,7 +116,8 @@ def notes(table: AblationTable) -> list[str]:
         if table.log
         else "Steps are not known: the algorithm names no log in CURVES."
     )
-    found.append("s/fold: measured while other variants were trained beside it.")
+    if not table.alone:
+        found.append("s/fold: slower where other variants were trained at the same time.")
     return found
 
 

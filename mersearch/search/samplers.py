@@ -12,6 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from mersearch.config.records import Search
+from mersearch.counted import counted
 from mersearch.errors import ConfigError
 from mersearch.space import Space
 
@@ -81,7 +82,8 @@ def remarks(search: Search, space: Space) -> list[str]:
     name, found = search.sampler, []
     if name == "gp" and conditional:
         found.append(
-            f"search.sampler=gp draws the {conditional} parameter(s) that exist only under a condition at random"
+            f"search.sampler=gp draws {counted(conditional, 'parameter')} at random: "
+            "those that exist only under a condition"
         )
     if name == "gp" and search.trials > 300:
         found.append(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mersearch.cores import local_cores
+from mersearch.counted import counted
 from mersearch.errors import ClusterError
 
 
@@ -67,7 +68,7 @@ def local_slots(
     if not room:
         raise ClusterError(
             "trial.gpus must not exceed the cards of the machine",
-            received=f"trial.gpus={each:g}, {cards} card(s) visible",
+            received=f"trial.gpus={each:g}, {counted(cards, 'card')} visible",
             fix="trial.gpus=0 trains on the processor; CUDA_VISIBLE_DEVICES may hide cards",
         )
     return Slots(room if concurrency == "auto" else min(concurrency, room), cpus, each)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from mersearch.config.load import read_back
 from mersearch.config.records import Search
+from mersearch.counted import counted
 from mersearch.errors import RunError
 from mersearch.metrics import NAMES
 from mersearch.search.policies import policy_of
@@ -113,7 +114,7 @@ def lines(run: RunDirectory, found: Mapping[str, Outcome], *, workers: int) -> l
     complete, total = len(state.in_state("complete")), len(state.trials)
     most = complete * len(state.plan)
     rows = [
-        f"{run.name}: what other schedulers would have done, with {workers} trial(s) at once",
+        f"{run.name}: what other schedulers would have done, with {counted(workers, 'trial')} at once",
         f"  on the {complete} of {total} trials that have all folds, in the order of the run",
         *(
             ["  (the others were stopped or failed: what they would have scored is not known)"]

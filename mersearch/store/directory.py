@@ -18,7 +18,7 @@ from mersearch.errors import RunError
 from mersearch.similar import did_you_mean
 from mersearch.store.files import failure, replace, sync_folder
 from mersearch.store.lease import held
-from mersearch.store.lines import corrupt, read_lines
+from mersearch.store.lines import corrupt, is_torn, read_lines
 from mersearch.store.plan import FoldPlan
 from mersearch.store.records import Record, encode, fold_record, trial_record, verdict_record
 from mersearch.store.state import RunState
@@ -122,7 +122,10 @@ class RunDirectory:
     @classmethod
     def find(cls, run: str, root: Path) -> RunDirectory:
         """The run that a user names: a path, or a name under `root`; RunError with near names otherwise."""
-        return cls.open(Path(run) if is_run(Path(run)) or Path(run).name != run else root / run)
+        path = Path(run)
+        is_path = path.name != run or is_run(path)
+        stray = os.path.lexists(path) and not os.path.lexists(root / run)
+        return cls.open(path if is_path or stray else root / run)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -163,6 +166,10 @@ class RunDirectory:
         state = RunState(self.plan)
         _read_into(state, self.path / TRIALS, trial_record)
         return state
+
+    def torn(self) -> list[str]:
+        """The logs that end in the middle of a line, which `read` leaves out: by name."""
+        return [name for name in (TRIALS, FOLDS, VERDICTS) if is_torn(self.path / name)]
 
     @contextmanager
     def writer(self) -> Iterator[RunWriter]:
@@ -210,9 +217,12 @@ def _taken(path: Path) -> RunError:
 
 
 def _no_run(path: Path) -> RunError:
+    below = [str(run) for run in runs(path)]
     known = [run.name for run in runs(path.parent)]
     near = difflib.get_close_matches(path.name, known, n=3, cutoff=0.5)
-    if near:
+    if below:
+        fix = f"runs in it: {', '.join(below[:10])}{', …' if len(below) > 10 else ''}"
+    elif near:
         fix = f"did you mean {' or '.join(near)}?"
     elif known:
         fix = f"runs there: {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"

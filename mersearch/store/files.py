@@ -71,6 +71,25 @@ def new_folder(folder: Path, run: Path | None) -> Path:
     return folder
 
 
+def require_writable(file: Path, what: str) -> None:
+    """Raise what writing `file` would raise, before work is spent on it; folders above it are made.
+
+    Args:
+        file: that is to be written.
+        what: it is to the user, as `the model file`.
+
+    Raises:
+        RunError: it is a folder, or the place is not writable.
+        Interrupted: the disk is full.
+    """
+    if file.is_dir():
+        raise RunError(f"{what} is a file", received=f"{file} is a folder", fix="name a file: -o FILE")
+    new_folder(file.parent, None)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}.try")
+    replace(draft, b"", None)
+    draft.unlink()
+
+
 def sync_folder(folder: Path) -> None:
     """Make names that were created or renamed in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -33,6 +33,18 @@ def read_lines(path: Path, decode: Callable[[dict[str, Any]], R]) -> list[R]:
     return [_decode(path, number, line, decode) for number, line in enumerate(lines[:-1], 1)]
 
 
+def is_torn(path: Path) -> bool:
+    """Whether a log ends in the middle of a line; not where there is no log, or none that can be read."""
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:
+        return False
+
+
 def _decode(path: Path, number: int, line: bytes, decode: Callable[[dict[str, Any]], R]) -> R:
     try:
         return decode(json.loads(line))

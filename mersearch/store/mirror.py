@@ -45,9 +45,8 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     if address is None:
         yield writer
         return
-    bucket = Bucket(below(address, run.name))
-    _require_own(run, bucket)
-    uploads = _Uploads(bucket, notice)
+    require_own(run, address)
+    uploads = _Uploads(Bucket(below(address, run.name)), notice)
     try:
         mirror = _Mirror(run, writer.state, uploads)
         mirror.catch_up()
@@ -56,11 +55,17 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
         uploads.close()
 
 
-def _require_own(run: RunDirectory, bucket: Bucket) -> None:
-    """Raise RunError where another run is at the address: its chunks would be taken for those of this one.
+def require_own(run: RunDirectory, address: str | None) -> None:
+    """Raise RunError where another run is in the mirror: its chunks would be taken for those of this one.
 
     Where nothing can be read there, nothing is said.
+
+    Raises:
+        RunError: also where there is no such kind of address.
     """
+    if address is None:
+        return
+    bucket = Bucket(below(address, run.name))
     try:
         other = json.loads(bucket.get(PROVENANCE)).get("id")
     except (OSError, ValueError, AttributeError):

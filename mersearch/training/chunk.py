@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mersearch.algorithm import Algorithm, Parameters, State
+from mersearch.counted import counted
 from mersearch.data.folds import Fold
 from mersearch.errors import ChunkTooLarge, ConfigError, DataError, out_of_memory
 from mersearch.training.batches import Split
@@ -180,7 +181,7 @@ def _require_own(fold: Fold, data: DeviceData) -> None:
     if len(shared):
         raise DataError(
             "a fold never trains on a subject that it tests",
-            received=f"fold {fold.subject}: {len(shared)} subject(s) of the data on both sides",
+            received=f"fold {fold.subject}: {counted(len(shared), 'subject')} of the data on both sides",
             fix="build folds with mersearch.data.folds.folds from the same data",
         )
 

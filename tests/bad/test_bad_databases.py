@@ -80,7 +80,7 @@ def test_09_one_subject_only(refuses: Callable[..., str], place: Path) -> None:
     book.save(WORKBOOK)
     told = (
         "leaving one subject out needs at least two subjects",
-        "1 subject(s): casme2/01",
+        "1 subject: casme2/01",
         "use a database",
     )
     refuses("launch", "tiny.yaml", "preprocess.cache=fresh", says=told)
@@ -91,7 +91,7 @@ def test_10_no_ckplus_where_it_is_needed(refuses: Callable[..., str], place: Pat
     told = (
         "need macro clips",
         "received: no macro database",
-        "set macro=ckplus and macro.root, or algorithm.",
+        "set macro=ckplus and macro.root, or turn off what is on of these: algorithm.",
     )
     refuses("launch", "tiny.yaml", "macro=none", "algorithm.quintuplet.macro=true", says=told)
     told = ("the root of CK+ is a folder", f"{place}/gone does not exist", "your copy of CK+")

@@ -8,7 +8,7 @@ import pytest
 
 from mersearch.config import compose
 from mersearch.errors import ConfigError, MersearchError, Several
-from tests.config.files import HEAD, Write
+from tests.config.files import HEAD, SPACE, Write
 
 FIRST = HEAD.count("\n") + 1
 """Line of what a test adds to the head."""
@@ -261,6 +261,51 @@ def _shipped(name: str) -> Path:
 def test_a_mistake_in_an_override_is_told(write: Write, override: str, message: str) -> None:
     (error,) = errors(write(), override)
     assert error.rule == message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rules"),
+    [
+        (
+            ("search.time_budget=abc", "search.trials=many", "search.rungs=[0.5,0.2]", "search.trails=3"),
+            (
+                "search.trials must be",
+                "unknown key search.trails",
+                "search.rungs must",
+                "search.time_budget must",
+            ),
+        ),
+        (
+            ("search.time_budget=abc", "search.rungs=[0.5,0.2]"),
+            ("search.rungs must", "search.time_budget must"),
+        ),
+        (
+            ("data.database=samm", "data.root=null", "macro=ckplus"),
+            ("data.root is required", "macro.root is"),
+        ),
+        (("data.root=null", "data.seed=1"), ("unknown key data.seed", "data.root is required")),
+        (("search.second_objective=seconds", "search.scheduler=hyper"), ("search.scheduler must be one of",)),
+        (
+            ("search.trials=many", "search.points=[{},{},{},{},{},{},{},{},{},{},{}]"),
+            ("search.trials must be a",),
+        ),
+    ],
+)
+def test_all_wrong_keys_of_a_command_are_told_together(
+    write: Write, overrides: tuple[str, ...], rules: tuple[str, ...]
+) -> None:
+    found = errors(write("search: {}"), *overrides)
+    assert len(found) == len(rules)
+    for error, rule in zip(found, rules, strict=True):
+        assert f": {rule}" in error.rule
+
+
+def test_a_wrong_override_is_told_what_holds_without_it(write: Write) -> None:
+    file = write(f"search: {{trials: 100, time_budget: 2h}}\n{SPACE}")
+    assert f"leave it out to keep what mine.yaml:{FIRST} says" in text(file, "search.trials=abc")
+    assert "leave it out, and it is searched" in text(file, "algorithm.steps=abc")
+    assert "leave it out for the default, auto" in text(file, "search.concurrency=abc")
+    assert "leave it out" not in text(file, "search.time_budget=3")
 
 
 def test_all_overrides_that_cannot_be_read_are_told_together(write: Write) -> None:

@@ -21,7 +21,7 @@ from mersearch.data.readers import MACRO, MICRO
 from mersearch.data.synthetic import synthesize
 from mersearch.data.table import Video
 from mersearch.errors import ConfigError, DataError
-from mersearch.report.contact_sheet import caption, draw
+from mersearch.report.contact_sheet import CELL, DPI, caption, draw
 
 SETTINGS = Preprocess(flow_size=64, align="none")
 
@@ -141,8 +141,52 @@ def test_the_command_writes_one_picture_where_it_is_told_to(
     with pytest.raises(SystemExit, match="0"):
         cli.main()
     assert target.read_bytes().startswith(b"\x89PNG")
-    assert f"{target}: mmew (synthetic), mmew-4: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "drawing the picture…" in said
+    assert f"{target}: mmew (synthetic), mmew-4: " in said
     assert sorted(root.rglob("*")) == before
+
+
+def test_clips_of_one_picture_are_shown_without_flow(given: Given) -> None:
+    sheet = sheet_of(given, clips=1)
+    assert not sheet.stills
+    still = tuple(
+        dataclasses.replace(panel, clip=dataclasses.replace(panel.clip, apex=0, offset=0))
+        for panel in sheet.rows[0][2]
+    )
+    stills = dataclasses.replace(sheet, rows=((sheet.rows[0][0], 1, still),))
+    assert stills.stills
+    wide, narrow = (
+        struct.unpack(">I", draw(shown)[16:20])[0]
+        for shown in (dataclasses.replace(stills, rows=sheet.rows[:1]), stills)
+    )
+    assert wide - narrow == pytest.approx(2 * CELL * DPI, abs=1), "onset and apex are one, and no flow"
+    assert "apex" not in caption(still[0])
+    assert "head" not in caption(still[0])
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("sheet.jpg", "the picture is a PNG file"),
+        ("notes.png/sheet.png", "notes.png must be writable"),
+        ("folder.png", "the picture is a file"),
+    ],
+)
+def test_a_place_that_cannot_hold_the_picture_is_told_before_anything_is_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    target: str,
+    said: str,
+) -> None:
+    (tmp_path / "notes.png").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    words = ["data", "show", "mmew", str(tmp_path / "nothing"), "-o", str(tmp_path / target)]
+    monkeypatch.setattr(sys, "argv", ["mersearch", *words])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert said in capsys.readouterr().err
 
 
 def test_what_cannot_be_shown_is_told(given: Given, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_an_unsuitable_sampler_is_said_to_be_one() -> None:
     assert remarks(Search(), SPACE) == []
     assert remarks(Search(sampler="gp"), flat) == []
     (said,) = remarks(Search(sampler="gp"), SPACE)
-    assert "the 1 parameter(s) that exist only under a condition at random" in said
+    assert "draws 1 parameter at random: those that exist only under a condition" in said
     (said,) = remarks(Search(sampler="gp", trials=500), flat)
     assert "cube of the trials" in said
     (said,) = remarks(Search(sampler="nsga2", trials=20), flat)

@@ -28,7 +28,7 @@ def test_a_given_concurrency_counts_but_never_exceeds_the_cards() -> None:
 
 
 def test_trials_on_cards_of_a_machine_without_any_are_an_error() -> None:
-    with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 card\(s\) visible"):
+    with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 cards visible"):
         local_slots(1, 1, "auto", cores=2, cards=0)
 
 
