@@ -84,8 +84,8 @@ class Honest:
         """What it is corrected for."""
         if self.configurations == 1:
             return [
-                "  nothing else was scored on these data here, so it is corrected for no choice: where this",
-                "  configuration was chosen on them elsewhere, expect less)",
+                "  no other was scored on these data here, so it is corrected for no choice;",
+                "  where this configuration was chosen elsewhere on the same data, expect less)",
             ]
         return [
             f"  corrected for the choice among {self.configurations} configurations that were scored on these",
