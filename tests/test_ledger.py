@@ -16,7 +16,7 @@ import pytest
 from mersearch import ledger, selection
 from mersearch.errors import Interrupted
 from mersearch.honest import FILE, honest, keep, keep_if_free
-from mersearch.ledger import Unreadable, competition, ledger_path, read, record, recording
+from mersearch.ledger import Unreadable, adopt, competition, entries, ledger_path, read, record, recording
 from mersearch.metrics import confusion
 from mersearch.nesting import put
 from mersearch.search.policy import NoStopping, Policy
@@ -138,6 +138,22 @@ def test_run_ledger_names_a_folder_that_runs_of_several_roots_share(tmp_path: Pa
     assert [path.parent for path in paths] == [tmp_path / "shared"]
     assert len(read(paths.pop())) == 8
     assert not (tmp_path / "one" / "ledger").exists()
+
+
+def test_what_an_earlier_run_of_another_root_was_chosen_from_is_adopted_once(tmp_path: Path) -> None:
+    here, there, earlier = (
+        searched(tmp_path / root / "r", 4, seed) for seed, root in enumerate(("one", "two", "three"))
+    )
+    adopt(there, earlier)
+    adopt(here, there)
+    names = {entry.configuration for run in (here, there, earlier) for entry in entries(run, run.read())}
+    assert len(names) == 12
+    assert {entry.configuration for entry in read(ledger_path(here))} == names
+    assert len(read(ledger_path(earlier))) == 4
+    lines = ledger_path(here).read_bytes()
+    adopt(here, there)
+    adopt(here, here)
+    assert ledger_path(here).read_bytes() == lines
 
 
 def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) -> None:

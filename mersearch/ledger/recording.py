@@ -116,6 +116,22 @@ def record(run: RunDirectory, state: RunState) -> None:
     _add(path, found, _stored(path, run.plan))
 
 
+def adopt(run: RunDirectory, earlier: RunDirectory) -> None:
+    """Append what the ledger of an earlier run knows about the same clips, where that is another one.
+
+    A search that begins with the scores of another has been chosen from these as well.
+
+    Raises what `record` raises.
+    """
+    path, other, clips = ledger_path(run), ledger_path(earlier), clips_of(run.plan)
+    if path == other:
+        return
+    there = [entry for entry in read_all(other) if entry.about(clips)]
+    there += [*beside(earlier, other, {}), *entries(earlier, earlier.read())]
+    here = [] if path.exists() else beside(run, path, {})
+    _add(path, [*here, *there], _stored(path, run.plan))
+
+
 def _stored(path: Path, plan: FoldPlan) -> dict[str, Entry]:
     """Configuration → the deepest line that is about the clips of a plan."""
     clips = clips_of(plan)
