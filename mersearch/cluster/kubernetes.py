@@ -189,9 +189,7 @@ def _spot(document: Document, at: Path, groups: list[Path]) -> Iterator[Finding]
         line = document.line(*at, "headGroupSpec", "template", "spec", "nodeSelector")
         fix = "run the head on demand: every loss of it is a retry"
         yield Finding(line, "the head is on no spot machine", "nodeSelector", fix)
-    steady = max(
-        (document.get(*group, "priority", default=0) for group in groups if not spot(group)), default=0
-    )
+    steady = max((_priority(document, group) for group in groups if not spot(group)), default=0)
     for group in groups:
         if spot(group) and len(groups) > 1 and _priority(document, group) <= steady:
             line = document.line(*group, "priority")
