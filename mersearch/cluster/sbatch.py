@@ -47,7 +47,7 @@ SHORT: Final = {
     "w": "nodelist",
     "x": "exclude",
 }
-_TIME: Final = re.compile(r"(\d+-)?\d+(:\d{1,2}){0,2}")
+_TIME: Final = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?P<rest>(?::[0-5]?\d){0,2})")
 _SIGNAL: Final = re.compile(r"(?P<to>[BR]:|BR:|RB:)?(?:SIG)?(?P<name>[A-Z]+\d?|\d+)(?:@(?P<seconds>\d+))?")
 
 
@@ -131,6 +131,26 @@ def _time(given: dict[str, Header]) -> Iterator[Finding]:
     elif not _TIME.fullmatch(time.value):
         fix = "minutes, HH:MM:SS or D-HH:MM:SS"
         yield Finding(time.line, "--time is a time of Slurm", time.value, fix)
+    elif (signal := given.get("signal")) and (found := _SIGNAL.fullmatch(signal.value)):
+        lead, limit = int(found["seconds"] or 0), _seconds(time.value)
+        if 0 < limit <= lead:
+            rule = "the time is longer than the signal's lead: else the job is stopped at once, and queues for ever"
+            received = f"--time={time.value}, and the signal comes {lead} s before"
+            yield Finding(time.line, rule, received, "#SBATCH --time=24:00:00")
+
+
+def _seconds(time: str) -> int:
+    """Seconds of a time limit that Slurm reads; 0 stands for no limit."""
+    found = _TIME.fullmatch(time)
+    assert found is not None
+    parts = [int(part) for part in (found["first"] + found["rest"]).split(":")]
+    if found["days"] is not None:
+        hours, minutes, seconds = (*parts, 0, 0)[:3]
+    elif len(parts) == 3:
+        hours, minutes, seconds = parts
+    else:
+        hours, minutes, seconds = 0, *(*parts, 0)[:2]
+    return ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _requeue(given: dict[str, Header], text: str) -> Iterator[Finding]:

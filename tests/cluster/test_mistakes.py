@@ -195,6 +195,10 @@ MISTAKES = {
     "46 spot that does not come first": Mistake(
         "rayjob", "priority: 10", "priority: 0", "come before those on demand"
     ),
+    "47 a time that is none": Mistake("slurm", "24:00:00", "24:99:00", "is a time of Slurm"),
+    "48 a job that is stopped as it starts": Mistake(
+        "slurm", "--time=24:00:00", "--time=00:03:00", "longer than the signal's lead"
+    ),
 }
 
 
@@ -219,3 +223,13 @@ def test_an_option_of_sbatch_may_stand_before_its_value(option: str) -> None:
     text = shipped("slurm-nodes").replace("--nodes=4", option)
     assert option in text
     assert [finding for finding in sbatch.findings(text) if not finding.note] == []
+
+
+@pytest.mark.parametrize("time", ["3", "3:00", "0:03:00", "0-00:03", "0-0:02:59"])
+@pytest.mark.parametrize("longer", [False, True])
+def test_a_time_is_compared_with_the_signal_however_it_is_written(time: str, longer: bool) -> None:
+    seconds = 179 if longer else 180
+    text = shipped("slurm").replace("24:00:00", time).replace("@180", f"@{seconds}")
+    found = [finding.rule for finding in faults("slurm", text) if "signal's lead" in finding.rule]
+    exceeded = (179 if time.endswith("59") else 180) > seconds
+    assert bool(found) is not exceeded
