@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from mersearch.cluster.document import Document, Finding, Path
+from mersearch.cluster.pods import fitting, launched, selected
 from mersearch.cluster.quantity import quantity
 from mersearch.cluster.rules import DEFAULT_DRAIN, DRAIN, NO_USAGE, USAGE, image_findings
 from mersearch.cluster.schema import broken
@@ -42,9 +43,12 @@ def findings(documents: list[Document]) -> Iterator[Finding]:
         yield from _valid(document, kind)
         if kind == "RayJob":
             yield from _job(document)
-            yield from _cluster(document, ("spec", "rayClusterSpec"))
-        elif kind == "RayCluster":
-            yield from _cluster(document, ("spec",))
+            yield from launched(document)
+        at = {"RayJob": ("spec", "rayClusterSpec"), "RayCluster": ("spec",)}.get(kind)
+        if at:
+            yield from _cluster(document, at)
+            yield from fitting(document, at)
+            yield from selected(documents, document, at)
     if "NetworkPolicy" not in kinds:
         rule = "without a NetworkPolicy every pod of the cluster reaches Ray's ports"
         yield Finding(documents[0].line("kind"), rule, fix="see the shipped file", note=True)

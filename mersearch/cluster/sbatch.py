@@ -10,7 +10,9 @@ from typing import Final
 
 from mersearch.cluster.document import Finding
 from mersearch.cluster.known import known
+from mersearch.cluster.launching import joins, launch_words
 from mersearch.cluster.shell import findings as shell_findings
+from mersearch.cluster.shell import script_lines
 from mersearch.space.problem import did_you_mean
 
 SHORT: Final = {
@@ -48,6 +50,21 @@ SHORT: Final = {
     "x": "exclude",
 }
 _TIME: Final = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?P<rest>(?::[0-5]?\d){0,2})")
+_COUNT: Final = (r"0*[1-9]\d*", "a whole number of 1 or more", "4")
+_CARDS: Final = (
+    r"([\w.-]*[A-Za-z_][\w.-]*:)?\d+(,([\w.-]*[A-Za-z_][\w.-]*:)?\d+)*",
+    "NUMBER or TYPE:NUMBER",
+    "1",
+)
+_MEMORY: Final = (r"\d+([kmgtKMGT][iI]?[bB]?)?", "a whole number with K, M, G or T", "16G")
+_VALUES: Final = {
+    "nodes": (r"0*[1-9][\dkKmM,:-]*", "a number of nodes, or LEAST-MOST", "4"),
+    "cpus-per-task": _COUNT,
+    "ntasks": _COUNT,
+    **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-task"), _CARDS),
+    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu"), _MEMORY),
+}
+"""Option → what its whole value matches, that in words, and a value that is taken."""
 _SIGNAL: Final = re.compile(r"(?P<to>[BR]:|BR:|RB:)?(?:SIG)?(?P<name>[A-Z]+\d?|\d+)(?:@(?P<seconds>\d+))?")
 
 
@@ -66,10 +83,36 @@ def findings(text: str) -> Iterator[Finding]:
     yield from wrong
     given = {header.name: header for header in headers}
     yield from _time(given)
+    yield from _values(headers)
     yield from _requeue(given, text)
     if "nodes" in given and given["nodes"].value.split("-")[-1] != "1":
         yield from _ports(text)
+        yield from _joined(text)
     yield from shell_findings(text)
+
+
+def _values(headers: list[Header]) -> Iterator[Finding]:
+    for header in headers:
+        pattern, rule, fix = _VALUES.get(header.name, ("", "", ""))
+        if pattern and not re.fullmatch(pattern, header.value):
+            yield Finding(
+                header.line, f"--{header.name} is {rule}", header.value, f"#SBATCH --{header.name}={fix}"
+            )
+
+
+def _joined(text: str) -> Iterator[Finding]:
+    """A search beside a Ray of several nodes that does not join it would use the first node alone."""
+    lines = list(script_lines(text))
+    starts = any(re.search(r"\bray start\b|^\s*start\s", line) for _, line in lines)
+    if not starts or "RAY_ADDRESS=" in text:
+        return
+    for number, line in lines:
+        words = launch_words(line)
+        if words and not joins(words):
+            fix = '--address "$address:$port"'
+            yield Finding(
+                number, "the search joins the Ray of the job", "mersearch launch without --address", fix
+            )
 
 
 def _headers(text: str) -> tuple[list[Header], list[Finding]]:
