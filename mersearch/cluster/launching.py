@@ -17,12 +17,12 @@ from mersearch.errors import ConfigError, Several
 from mersearch.space.problem import Problem, did_you_mean, unknown_key
 
 _COMMAND: Final = re.compile(r"(?:^|[;&|(]|\b(?:exec|then|do)\s)\s*mersearch\s+(?P<words>[^;&|\n]+)")
-_KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$]*")
+_KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$`]*")
 
 
 def commands(text: str) -> Iterator[list[str]]:
     """The words behind each `mersearch` that stands where a shell line has a command."""
-    for found in _COMMAND.finditer(text):
+    for found in _COMMAND.finditer(text.replace("\\\n", " ")):
         try:
             words = shlex.split(found["words"])
         except ValueError:

@@ -83,13 +83,14 @@ def launched(document: Document) -> Iterator[Finding]:
         rule = "without --address the search joins the Ray of RAY_ADDRESS, which KubeRay sets on the head"
         yield Finding(line, rule, fix="--address auto", note=True)
     mounts = _kept(document, ("spec", "rayClusterSpec", "headGroupSpec", "template", "spec"))
-    for key in ("run.root", "preprocess.cache"):
+    rules = {"run.root": "that outlives the pod", "preprocess.cache": "that the pods share"}
+    for key, kind in rules.items():
         folder = given(words, key)
         kept_elsewhere = key == "run.root" and given(words, "run.mirror")
         below = any(PurePosixPath(folder).is_relative_to(mount) for mount in mounts)
         if folder.startswith("/") and "$" not in folder and not below and not kept_elsewhere:
             fix = f"{key}={mounts[0]}/…" if mounts else "mount a claim"
-            yield Finding(line, f"{key} lies on a volume that outlives the pod", folder, fix)
+            yield Finding(line, f"{key} lies on a volume {kind}", folder, fix)
 
 
 def _kept(document: Document, pod: Path) -> list[str]:

@@ -49,7 +49,7 @@ def _types(document: Document) -> dict[str, Any]:
 
 def _node_types(document: Document) -> Iterator[Finding]:
     provider, types = str(document.get("provider", "type")), _types(document)
-    if provider not in known("providers"):
+    if provider not in {*known("providers"), "None"}:
         fix = did_you_mean(provider, known("providers"), "types")
         yield Finding(document.line("provider", "type"), "ray up knows the provider", provider, fix)
     head = document.get("head_node_type")
@@ -126,7 +126,7 @@ def _growth(document: Document) -> Iterator[Finding]:
         line = document.line(START[0], place)
         found = re.search(r"--port[= ](\d+)", command)
         port = found[1] if found else _DEFAULT_PORT
-        if "--autoscaling-config" not in command:
+        if "--autoscaling-config" not in command and document.get("max_workers") != 0:
             fix = "--autoscaling-config=~/ray_bootstrap_config.yaml"
             yield Finding(line, "the head knows how to start workers", "ray start --head without it", fix)
     for place, command in _start(document, START[1]):

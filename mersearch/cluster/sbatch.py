@@ -103,8 +103,8 @@ def _values(headers: list[Header]) -> Iterator[Finding]:
 def _joined(text: str) -> Iterator[Finding]:
     """A search beside a Ray of several nodes that does not join it would use the first node alone."""
     lines = list(script_lines(text))
-    starts = any(re.search(r"\bray start\b|^\s*start\s", line) for _, line in lines)
-    if not starts or "RAY_ADDRESS=" in text:
+    starts = any(re.search(r"\bray start\b", line) for _, line in lines)
+    if not starts or "RAY_ADDRESS=" in text or re.search(r"\bset -- .*--address", text):
         return
     for number, line in lines:
         words = launch_words(line)

@@ -293,7 +293,14 @@ RIGHT = (
     ("slurm", "--mem=16G", "--mem-per-cpu=4000"),
     ("slurm-nodes", "mersearch launch", "echo mersearch lanch; mersearch launch"),
     ("slurm-nodes", "mersearch launch", "mersearch --version; mersearch launch"),
+    (
+        "slurm-nodes",
+        'mersearch launch "$space" search.concurrency="$slots" "$@" --address "$address:$port" &',
+        'export RAY_ADDRESS="$address:$port"\nmersearch launch "$space" "$@" &',
+    ),
     ("rayjob", " --address auto", ""),
+    ("rayjob", "search.concurrency=4", "search.concurrency=`slots`"),
+    ("rayjob", "preprocess.cache=/mnt/shared/cache ", ""),
     (
         "rayjob",
         "quintuplet ",
