@@ -31,7 +31,9 @@ nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 first=${nodes%%$'\n'*}
 address=$(getent ahostsv4 "$first" | awk '$1 !~ /^127/ { print $1; exit }')
 [ -n "$address" ] || address=$(hostname -I | awk '{ print $1 }') # this script runs on the first node
-slots=$((SLURM_JOB_NUM_NODES * ${SLURM_GPUS_ON_NODE:-${SLURM_CPUS_PER_TASK:-1}}))
+each=${SLURM_GPUS_ON_NODE:-0}
+[ "$each" -gt 0 ] || each=${SLURM_CPUS_PER_TASK:-1} # a node without cards trains on its processors
+slots=$((SLURM_JOB_NUM_NODES * each))
 temporary=/tmp/ms-$SLURM_JOB_ID
 requeue=no driver='' rays=()
 

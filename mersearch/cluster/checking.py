@@ -45,6 +45,8 @@ def _of_kind(text: str, name: str) -> tuple[str, Iterator[Finding] | list[Findin
     if lines and lines[0].lower().startswith("bootstrap:"):
         return "apptainer build", container.definition(text)
     found = documents(text, name)
+    if odd := [finding for document in found for finding in document.unnamed()]:
+        return "YAML", odd
     if any(document.get("apiVersion") or document.get("kind") for document in found):
         return "kubectl apply", [*_repeated(found), *kubernetes.findings(found)]
     if len(found) == 1 and (found[0].get("cluster_name") or found[0].get("provider")):

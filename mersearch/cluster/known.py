@@ -10,6 +10,9 @@ import yaml
 
 @cache
 def known(program: str) -> frozenset[str]:
-    """Options of `sbatch`; keys of a machine on `aws` and `gcp`; the words of a `dockerfile` or of `apptainer`."""
+    """The words of a program, as known.yaml beside this file lists and explains them.
+
+    Of `mersearch`, `sbatch`, `ray_start`, `providers` of ray up, `aws`, `gcp`, a `dockerfile` and `apptainer`.
+    """
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     return frozenset(yaml.safe_load(text)[program])

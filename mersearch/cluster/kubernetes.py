@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from mersearch.cluster.document import Document, Finding, Path
+from mersearch.cluster.pods import fitting, launched, selected
 from mersearch.cluster.quantity import quantity
 from mersearch.cluster.rules import DEFAULT_DRAIN, DRAIN, NO_USAGE, USAGE, image_findings
 from mersearch.cluster.schema import broken
@@ -42,9 +43,12 @@ def findings(documents: list[Document]) -> Iterator[Finding]:
         yield from _valid(document, kind)
         if kind == "RayJob":
             yield from _job(document)
-            yield from _cluster(document, ("spec", "rayClusterSpec"))
-        elif kind == "RayCluster":
-            yield from _cluster(document, ("spec",))
+            yield from launched(document)
+        at = {"RayJob": ("spec", "rayClusterSpec"), "RayCluster": ("spec",)}.get(kind)
+        if at:
+            yield from _cluster(document, at)
+            yield from fitting(document, at)
+            yield from selected(documents, document, at)
     if "NetworkPolicy" not in kinds:
         rule = "without a NetworkPolicy every pod of the cluster reaches Ray's ports"
         yield Finding(documents[0].line("kind"), rule, fix="see the shipped file", note=True)
@@ -189,9 +193,7 @@ def _spot(document: Document, at: Path, groups: list[Path]) -> Iterator[Finding]
         line = document.line(*at, "headGroupSpec", "template", "spec", "nodeSelector")
         fix = "run the head on demand: every loss of it is a retry"
         yield Finding(line, "the head is on no spot machine", "nodeSelector", fix)
-    steady = max(
-        (document.get(*group, "priority", default=0) for group in groups if not spot(group)), default=0
-    )
+    steady = max((_priority(document, group) for group in groups if not spot(group)), default=0)
     for group in groups:
         if spot(group) and len(groups) > 1 and _priority(document, group) <= steady:
             line = document.line(*group, "priority")

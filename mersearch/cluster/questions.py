@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,8 @@ KUBERNETES: Final = ("rayjob", "raycluster")
 SLURM: Final = ("slurm", "slurm-nodes")
 GROWING: Final = (*CLOUDS, *KUBERNETES)
 ANSWERED: Final = (*GROWING, *SLURM)
+LEAST_HOURS: Final = 0.1
+"""Of a job of Slurm; a shorter one would be told to stop as soon as it starts, and queue again for ever."""
 Answers = Mapping[str, str]
 """Question → answer, for every question of a kind."""
 
@@ -160,7 +162,7 @@ def answers(kind: str, given: Mapping[str, str]) -> Answers:
             fix = f"as in --{name} {shlex.quote(question.example)}"
             errors.append(ConfigError(f"--{name} must be {question.rule}", received=repr(answer), fix=fix))
     raise_all(errors)
-    found = {name: given.get(name, question.defaults[kind]) for name, question in asked.items()}
+    found = {name: given.get(name) or question.defaults[kind] for name, question in asked.items()}
     raise_all(list(_together(kind, found)))
     return found
 
@@ -174,7 +176,7 @@ def spot_workers(answered: Answers) -> int:
 def _together(kind: str, answered: Answers) -> list[ConfigError]:
     """What the answers break together."""
     if kind not in GROWING:
-        return []
+        return list(_long_enough(answered["hours"]))
     errors, most, least = [], int(answered["max-workers"]), int(answered["min-workers"])
     if least > most:
         received = f"--min-workers {least} --max-workers {most}"
@@ -186,3 +188,12 @@ def _together(kind: str, answered: Answers) -> list[ConfigError]:
         rule = "--spot and --min-workers must fit into --max-workers"
         errors.append(ConfigError(rule, received=received, fix=fix))
     return errors
+
+
+def _long_enough(hours: str) -> Iterator[ConfigError]:
+    if float(hours) < LEAST_HOURS:
+        fix = f"--hours {LEAST_HOURS:g}, or more"
+        rule = (
+            f"--hours must be {LEAST_HOURS:g} or more: the signal to stop comes three minutes before the end"
+        )
+        yield ConfigError(rule, received=f"--hours {hours}", fix=fix)

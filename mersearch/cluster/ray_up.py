@@ -25,6 +25,9 @@ COMMANDS: Final = (
     "worker_setup_commands",
 )
 _SSH: Final = 22
+_DEFAULT_PORT: Final = "6379"
+"""Of a head that does not say otherwise."""
+_MARKETS: Final = ("spot", "capacity-block", "interruptible-capacity-reservation")
 
 
 def findings(document: Document) -> Iterator[Finding]:
@@ -36,6 +39,7 @@ def findings(document: Document) -> Iterator[Finding]:
     yield from _docker(document)
     yield from _commands(document)
     yield from _open_ports(document)
+    yield from _growth(document)
 
 
 def _types(document: Document) -> dict[str, Any]:
@@ -46,6 +50,9 @@ def _types(document: Document) -> dict[str, Any]:
 
 def _node_types(document: Document) -> Iterator[Finding]:
     provider, types = str(document.get("provider", "type")), _types(document)
+    if provider not in {*known("providers"), "None"}:
+        fix = did_you_mean(provider, known("providers"), "types")
+        yield Finding(document.line("provider", "type"), "ray up knows the provider", provider, fix)
     head = document.get("head_node_type")
     if types and str(head) not in types:
         line = document.line("head_node_type")
@@ -75,6 +82,14 @@ def _cards(document: Document, provider: str, name: str) -> Iterator[Finding]:
         yield Finding(
             line, f"a {machine} has {counted(has.gpus, 'card')}", f"GPU: {told}", f"write GPU: {has.gpus}"
         )
+    cores = document.get(*at, "resources", "CPU")
+    if has and isinstance(cores, int | float) and cores > has.cpus:
+        line = document.line(*at, "resources")
+        yield Finding(line, f"a {machine} has {has.cpus} cores", f"CPU: {cores}", f"write CPU: {has.cpus}")
+    market = document.get(*at, "node_config", "InstanceMarketOptions", "MarketType")
+    if isinstance(market, str) and market not in _MARKETS:
+        line = document.line(*at, "node_config", "InstanceMarketOptions", "MarketType")
+        yield Finding(line, "AWS knows the market", market, did_you_mean(market, _MARKETS, "markets"))
 
 
 def _bounds(document: Document) -> Iterator[Finding]:
@@ -98,6 +113,37 @@ def _bounds(document: Document) -> Iterator[Finding]:
         received = f"max_workers: {most}, and min_workers sum up to {least}"
         fix = f"max_workers: {least} or more"
         yield Finding(document.line("max_workers"), "max_workers is not below min_workers", received, fix)
+
+
+def _growth(document: Document) -> Iterator[Finding]:
+    """Whether workers can come, and find the head."""
+    head, types = document.get("head_node_type"), _types(document)
+    cores = document.get("available_node_types", str(head), "resources", "CPU")
+    if document.get("max_workers") == 0 and cores == 0 and types:
+        fix = "max_workers: 4, say: the head trains nothing"
+        yield Finding(document.line("max_workers"), "there are workers", "max_workers: 0", fix)
+    port = _DEFAULT_PORT
+    for place, command in _start(document, START[0]):
+        if not re.search(r"\bray\s+start\b.*--head\b", command):
+            continue
+        line = document.line(START[0], place)
+        found = re.search(r"--port[= ](\d+)", command)
+        port = found[1] if found else _DEFAULT_PORT
+        if "--autoscaling-config" not in command and document.get("max_workers") != 0:
+            fix = "--autoscaling-config=~/ray_bootstrap_config.yaml"
+            yield Finding(line, "the head knows how to start workers", "ray start --head without it", fix)
+    for place, command in _start(document, START[1]):
+        found = re.search(r"--address[= ][\"']?\$\{?RAY_HEAD_IP\}?:(\d+)", command)
+        if found and found[1] != port:
+            line = document.line(START[1], place)
+            yield Finding(
+                line, f"workers join the head at its port, {port}", found[1], f"$RAY_HEAD_IP:{port}"
+            )
+
+
+def _start(document: Document, key: str) -> list[tuple[int, str]]:
+    found = document.get(key)
+    return list(enumerate(map(str, found))) if isinstance(found, list) else []
 
 
 def _number(value: Any, default: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mersearch.cluster.cost import planned
@@ -98,15 +98,19 @@ def _growing(kind: str, answered: Answers) -> dict[str, str]:
     """Values of the clusters that grow: the bounds, the image and the command of the search."""
     gpus, most = int(answered["gpus"]), int(answered["max-workers"])
     cpus = machine(kind, answered["machine"], gpus)[1].cpus if kind in CLOUDS else int(answered["cpus"])
-    words = [
-        f"mersearch launch {answered['search']} --address auto",
-        "run.root=/mnt/shared/runs preprocess.cache=/mnt/shared/cache",
-        f"trial.gpus={min(1, gpus)} search.concurrency={most * (gpus or cpus)}",
-        f"cluster.max_workers={most} cluster.worker_cpus={cpus} cluster.worker_gpus={gpus}",
-    ]
+    space, *own = answered["search"].split()
+    keys = {
+        "run.root": "/mnt/shared/runs",
+        "preprocess.cache": "/mnt/shared/cache",
+        "trial.gpus": f"{min(1, gpus)}",
+        "search.concurrency": f"{most * (gpus or cpus)}",
+        "cluster.max_workers": f"{most}",
+        "cluster.worker_cpus": f"{cpus}",
+        "cluster.worker_gpus": f"{gpus}",
+    }
     if answered["hours"]:
-        words.append(f"search.time_budget={_budget(_seconds(answered['hours']))}")
-    launch = " ".join(words)
+        keys["search.time_budget"] = _budget(_seconds(answered["hours"]))
+    launch = " ".join([f"mersearch launch {space} --address auto", *_unless_given(keys, own), *own])
     around = {**dict.fromkeys(CLOUDS, f"ray exec --tmux {FILES[kind]} '{launch}'"), "raycluster": launch}
     return {
         "min_workers": answered["min-workers"],
@@ -115,6 +119,16 @@ def _growing(kind: str, answered: Answers) -> dict[str, str]:
         "launch": f'"{launch}"',
         "run": around.get(kind, ""),
     }
+
+
+def _unless_given(keys: Mapping[str, str], own: Sequence[str]) -> Iterator[str]:
+    """The words of the keys that the user does not give; slots are left to the search where trials have a size."""
+    given = {word.lstrip("+~").partition("=")[0] for word in own}
+    if given & {"trial.cpus", "trial.gpus"}:
+        given.add("search.concurrency")
+    for key, value in keys.items():
+        if key not in given:
+            yield f"{key}={value}"
 
 
 def _quoted(kind: str, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mersearch.cluster.document import Finding
+from mersearch.cluster.launching import mersearch_findings
 from mersearch.cluster.questions import CHANGE_ME
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -54,7 +55,8 @@ def unfilled(text: str) -> Iterator[Finding]:
 
 
 def command_findings(command: str, line: int, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong with a shell line that starts or ends Ray, given the variables that are set for it."""
+    """What is wrong with a shell line that starts or ends Ray or a search, given the variables set for it."""
+    yield from mersearch_findings(command, line)
     if _RAY_STOP.search(command):
         fix = "end what was started, by its process id: ray stop ends every Ray of the machine"
         yield Finding(line, "ray stop has no place here", command.strip()[:80], fix)

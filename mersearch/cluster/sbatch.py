@@ -10,7 +10,9 @@ from typing import Final
 
 from mersearch.cluster.document import Finding
 from mersearch.cluster.known import known
+from mersearch.cluster.launching import joins, launch_words
 from mersearch.cluster.shell import findings as shell_findings
+from mersearch.cluster.shell import script_lines
 from mersearch.space.problem import did_you_mean
 
 SHORT: Final = {
@@ -47,7 +49,22 @@ SHORT: Final = {
     "w": "nodelist",
     "x": "exclude",
 }
-_TIME: Final = re.compile(r"(\d+-)?\d+(:\d{1,2}){0,2}")
+_TIME: Final = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?P<rest>(?::[0-5]?\d){0,2})")
+_COUNT: Final = (r"0*[1-9]\d*", "a whole number of 1 or more", "4")
+_CARDS: Final = (
+    r"([\w.-]*[A-Za-z_][\w.-]*:)?\d+(,([\w.-]*[A-Za-z_][\w.-]*:)?\d+)*",
+    "NUMBER or TYPE:NUMBER",
+    "1",
+)
+_MEMORY: Final = (r"\d+([kmgtKMGT][iI]?[bB]?)?", "a whole number with K, M, G or T", "16G")
+_VALUES: Final = {
+    "nodes": (r"0*[1-9][\dkKmM,:-]*", "a number of nodes, or LEAST-MOST", "4"),
+    "cpus-per-task": _COUNT,
+    "ntasks": _COUNT,
+    **dict.fromkeys(("gpus", "gpus-per-node", "gpus-per-task"), _CARDS),
+    **dict.fromkeys(("mem", "mem-per-cpu", "mem-per-gpu"), _MEMORY),
+}
+"""Option → what its whole value matches, that in words, and a value that is taken."""
 _SIGNAL: Final = re.compile(r"(?P<to>[BR]:|BR:|RB:)?(?:SIG)?(?P<name>[A-Z]+\d?|\d+)(?:@(?P<seconds>\d+))?")
 
 
@@ -66,10 +83,36 @@ def findings(text: str) -> Iterator[Finding]:
     yield from wrong
     given = {header.name: header for header in headers}
     yield from _time(given)
+    yield from _values(headers)
     yield from _requeue(given, text)
     if "nodes" in given and given["nodes"].value.split("-")[-1] != "1":
         yield from _ports(text)
+        yield from _joined(text)
     yield from shell_findings(text)
+
+
+def _values(headers: list[Header]) -> Iterator[Finding]:
+    for header in headers:
+        pattern, rule, fix = _VALUES.get(header.name, ("", "", ""))
+        if pattern and not re.fullmatch(pattern, header.value):
+            yield Finding(
+                header.line, f"--{header.name} is {rule}", header.value, f"#SBATCH --{header.name}={fix}"
+            )
+
+
+def _joined(text: str) -> Iterator[Finding]:
+    """A search beside a Ray of several nodes that does not join it would use the first node alone."""
+    lines = list(script_lines(text))
+    starts = any(re.search(r"\bray start\b", line) for _, line in lines)
+    if not starts or "RAY_ADDRESS=" in text or re.search(r"\bset -- .*--address", text):
+        return
+    for number, line in lines:
+        words = launch_words(line)
+        if words and not joins(words):
+            fix = '--address "$address:$port"'
+            yield Finding(
+                number, "the search joins the Ray of the job", "mersearch launch without --address", fix
+            )
 
 
 def _headers(text: str) -> tuple[list[Header], list[Finding]]:
@@ -131,6 +174,26 @@ def _time(given: dict[str, Header]) -> Iterator[Finding]:
     elif not _TIME.fullmatch(time.value):
         fix = "minutes, HH:MM:SS or D-HH:MM:SS"
         yield Finding(time.line, "--time is a time of Slurm", time.value, fix)
+    elif (signal := given.get("signal")) and (found := _SIGNAL.fullmatch(signal.value)):
+        lead, limit = int(found["seconds"] or 0), _seconds(time.value)
+        if 0 < limit <= lead:
+            rule = "the time is longer than the signal's lead: else the job is stopped at once, and queues for ever"
+            received = f"--time={time.value}, and the signal comes {lead} s before"
+            yield Finding(time.line, rule, received, "#SBATCH --time=24:00:00")
+
+
+def _seconds(time: str) -> int:
+    """Seconds of a time limit that Slurm reads; 0 stands for no limit."""
+    found = _TIME.fullmatch(time)
+    assert found is not None
+    parts = [int(part) for part in (found["first"] + found["rest"]).split(":")]
+    if found["days"] is not None:
+        hours, minutes, seconds = (*parts, 0, 0)[:3]
+    elif len(parts) == 3:
+        hours, minutes, seconds = parts
+    else:
+        hours, minutes, seconds = 0, *(*parts, 0)[:2]
+    return ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _requeue(given: dict[str, Header], text: str) -> Iterator[Finding]:

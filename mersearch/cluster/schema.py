@@ -34,6 +34,8 @@ def broken(document: Document, schema: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _rule(error: Any) -> str:
     expected = error.validator_value
+    if error.validator == "pattern" and "description" in error.schema:
+        return f"must be {error.schema['description']}"
     if error.validator == "type":
         return f"must be {expected if isinstance(expected, str) else ' or '.join(expected)}"
     if error.validator in ("enum", "const"):

@@ -15,16 +15,16 @@ def findings(text: str) -> Iterator[Finding]:
     A variable holds for the commands below the line that sets it.
     """
     environment: dict[str, str] = {}
-    for number, line in _commands(text):
-        command = _started(line)
+    for number, command in script_lines(text):
         if re.match(r"\s*(export\s|RAY_\w+=)", command):
             environment |= assigned(command)
         yield from command_findings(command, number, environment)
 
 
-def _started(line: str) -> str:
-    """The line, with `start … ` of a function of the shipped script left as it is and comments cut."""
-    return re.sub(r"(^|\s)#.*$", "", line)
+def script_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Commands with their line; continued ones joined, comments cut, here documents left out."""
+    for number, line in _commands(text):
+        yield number, re.sub(r"(^|\s)#.*$", "", line)
 
 
 def _commands(text: str) -> Iterator[tuple[int, str]]:

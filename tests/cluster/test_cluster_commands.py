@@ -59,6 +59,14 @@ def test_check_names_the_line_of_every_fault(tmp_path: Path) -> None:
         ("", "none of the files that start Ray"),
         ("apiVersion: v1\nkind: Pod\n", "this kind of object is not known here"),
         ("- 1\n", "none of the files that start Ray"),
+        (
+            "provider: 2020-99-01\ncluster_name: ours\n",
+            "bad:1: this value cannot be read\n.*2020-99-01\n.*quotes",
+        ),
+        ("cluster_name: ours\nx: &a [*a]\n", "in one another, without end"),
+        (f"cluster_name: ours\nx: {'[' * 2000}{']' * 2000}\n", "in one another, without end"),
+        ("cluster_name: ours\non: 1\n", 'bad:2: keys are text\n.*on\n.*"on"'),
+        ("kind: RayJob\nspec:\n  2020-99-01: 1\n", "bad:3: keys are text"),
     ],
 )
 def test_a_file_of_no_known_kind_is_said_to_be_one(tmp_path: Path, text: str, match: str) -> None:
@@ -81,6 +89,7 @@ def test_a_file_that_is_not_there_is_no_bug(tmp_path: Path) -> None:
         ("gcp", "file_mounts:", "file_mounts: 7\nrsync_filter:"),
         ("gcp", "run_options:", "run_options: 7\n  worker_run_options:"),
         ("rayjob", "priority: 10", "priority: high"),
+        ("rayjob", "priority: 0", "priority: high"),
         ("rayjob", "containers:", "containers: 7\n      initContainers:"),
         ("raycluster", "workerGroupSpecs:", "workerGroupSpecs: none\n  x:"),
         ("slurm", "#SBATCH --nodes=1", "#SBATCH --nodes='1"),

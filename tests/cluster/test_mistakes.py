@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from ray.autoscaler._private.providers import _NODE_PROVIDERS
+from ray.scripts.scripts import start
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from mersearch.cli import app
 from mersearch.cluster import sbatch
 from mersearch.cluster.checking import examine
 from mersearch.cluster.document import Finding
 from mersearch.cluster.kinds import FILES, shipped
+from mersearch.cluster.known import known
 
 
 class Mistake(NamedTuple):
@@ -195,7 +201,125 @@ MISTAKES = {
     "46 spot that does not come first": Mistake(
         "rayjob", "priority: 10", "priority: 0", "come before those on demand"
     ),
+    "47 a time that is none": Mistake("slurm", "24:00:00", "24:99:00", "is a time of Slurm"),
+    "48 a job that is stopped as it starts": Mistake(
+        "slurm", "--time=24:00:00", "--time=00:03:00", "longer than the signal's lead"
+    ),
+    "49 nodes in words": Mistake("slurm-nodes", "--nodes=4", "--nodes=four", "--nodes is a number"),
+    "50 memory of no unit": Mistake("slurm", "--mem=16G", "--mem=16X", "--mem is a whole number"),
+    "51 no cores": Mistake("slurm", "--cpus-per-task=4", "--cpus-per-task=0", "of 1 or more"),
+    "52 less than no cards": Mistake("slurm", "--gpus-per-node=1", "--gpus-per-node=-1", "TYPE:NUMBER"),
+    "53 a search beside the Ray of its job": Mistake(
+        "slurm-nodes", ' --address "$address:$port" &', " &", "joins the Ray of the job", 'launch "$space"'
+    ),
+    "54 a misspelt command, Slurm": Mistake(
+        "slurm", "mersearch launch", "mersearch lanch", "no command lanch"
+    ),
+    "55 a misspelt command, Kubernetes": Mistake(
+        "rayjob", "mersearch launch", "mersearch lanch", "no command lanch"
+    ),
+    "56 a misspelt key of a search": Mistake(
+        "rayjob", "cluster.worker_gpus=1", "cluster.worker_gpu=1", "unknown key cluster.worker_gpu"
+    ),
+    "57 a misspelt section of a search": Mistake(
+        "rayjob", "search.concurrency=4", "serch.concurrency=4", "unknown key serch"
+    ),
+    "58 a value that a key does not take": Mistake(
+        "rayjob", "search.concurrency=4", "search.concurrency=four", "search.concurrency must be"
+    ),
+    "59 a run that is lost with its pod": Mistake(
+        "rayjob", "run.root=/mnt/shared/runs", "run.root=/mnt/share/runs", "outlives the pod"
+    ),
+    "60 a run in memory": Mistake(
+        "rayjob", "run.root=/mnt/shared/runs", "run.root=/dev/shm/runs", "outlives"
+    ),
+    "61 a volume that there is not": Mistake(
+        "raycluster", "{name: shared, mountPath", "{name: share, mountPath", "has the volume"
+    ),
+    "62 a mount at no path": Mistake(
+        "rayjob", "mountPath: /mnt/shared", "mountPath: mnt/shared", "a path from the root"
+    ),
+    "63 more replicas than there may be": Mistake(
+        "raycluster", "replicas: 0", "replicas: 99", "not above maxReplicas"
+    ),
+    "64 two groups of one name": Mistake(
+        "rayjob",
+        "groupName: gpu-on-demand",
+        "groupName: gpu-spot",
+        "a name of its own",
+        "groupName: gpu-spot",
+    ),
+    "65 a quantity that is none": Mistake("rayjob", 'memory: "16Gi"', 'memory: "16GB"', "must be a quantity"),
+    "66 an option of Ray that there is not": Mistake(
+        "rayjob", "num-cpus:", "num-cpu:", "no option --num-cpu"
+    ),
+    "67 a port that there is not": Mistake("rayjob", "port: 8265}", "port: 82650}", "at most 65535"),
+    "68 a pod that no policy selects": Mistake(
+        "raycluster",
+        '        labels:\n          mersearch/cluster: "mersearch"',
+        '        labels:\n          mersearch/cluster: "ours"',
+        "selects the pod",
+        "labels:",
+    ),
+    "69 a head that starts no workers": Mistake(
+        "aws",
+        " --autoscaling-config=~/ray_bootstrap_config.yaml",
+        "",
+        "how to start workers",
+        "--head --port",
+    ),
+    "70 no workers": Mistake(
+        "gcp", "\nmax_workers: 4", "\nmax_workers: 0", "there are workers", "max_workers: 0"
+    ),
+    "71 a core too many": Mistake("gcp", '{"CPU": 4, "GPU": 1}', '{"CPU": 8, "GPU": 1}', "has 4 cores"),
+    "72 a misspelt provider": Mistake("aws", "type: aws", "type: awss", "knows the provider"),
+    "73 a misspelt market": Mistake("aws", "MarketType: spot", "MarketType: spots", "knows the market"),
+    "74 workers at another port": Mistake(
+        "aws", "$RAY_HEAD_IP:6379", "$RAY_HEAD_IP:6380", "join the head at its port"
+    ),
+    "75 a misspelt command, ray up": Mistake(
+        "aws",
+        "\nsetup_commands: []",
+        "\nsetup_commands:\n  - mersearch docter",
+        "no command docter",
+        "docter",
+    ),
 }
+RIGHT = (
+    ("slurm-nodes", "--nodes=4", "--nodes=2-8"),
+    ("slurm", "--gpus-per-node=1", "--gpus-per-node=a100:1"),
+    ("slurm", "--gpus-per-node=1", "--gpus=0"),
+    ("slurm", "--mem=16G", "--mem=0"),
+    ("slurm", "--mem=16G", "--mem-per-cpu=4000"),
+    ("slurm-nodes", "mersearch launch", "echo mersearch lanch; mersearch launch"),
+    ("slurm-nodes", "mersearch launch", "mersearch --version; mersearch launch"),
+    (
+        "slurm-nodes",
+        'mersearch launch "$space" search.concurrency="$slots" "$@" --address "$address:$port" &',
+        'export RAY_ADDRESS="$address:$port"\nmersearch launch "$space" "$@" &',
+    ),
+    ("rayjob", " --address auto", ""),
+    ("rayjob", "search.concurrency=4", "search.concurrency=`slots`"),
+    ("rayjob", "preprocess.cache=/mnt/shared/cache ", ""),
+    (
+        "rayjob",
+        "quintuplet ",
+        "ours/spaces/mine.yaml algorithm.margin=2 +data.roots.casme2=/x run.name=$NAME ",
+    ),
+    ("rayjob", "search.concurrency=4", "search.concurrency=auto ~search.sampler data=manifest"),
+    ("rayjob", "run.root=/mnt/shared/runs", "run.root=/tmp/runs run.mirror=s3://ours/runs"),
+    ("rayjob", "{name: shm, mountPath: /dev/shm}", "{name: ray-logs, mountPath: /tmp/ray}"),
+    ("rayjob", 'memory: "16Gi"}', "memory: 16e9}"),
+    (
+        "rayjob",
+        "podSelector:\n    matchLabels:\n      mersearch/cluster",
+        "podSelector:\n    matchLabels:\n      ray.io/x",
+    ),
+    ("rayjob", "protocol: TCP, port: 8265", "protocol: TCP, port: dashboard"),
+    ("aws", " --port=6379", ""),
+    ("aws", '    resources: {"CPU": 4, "GPU": 1}', '    resources: {"CPU": 3, "GPU": 1}'),
+)
+"""Kind, a part of the shipped file, and what may as well stand there."""
 
 
 def faults(kind: str, text: str) -> list[Finding]:
@@ -219,3 +343,28 @@ def test_an_option_of_sbatch_may_stand_before_its_value(option: str) -> None:
     text = shipped("slurm-nodes").replace("--nodes=4", option)
     assert option in text
     assert [finding for finding in sbatch.findings(text) if not finding.note] == []
+
+
+@pytest.mark.parametrize("time", ["3", "3:00", "0:03:00", "0-00:03", "0-0:02:59"])
+@pytest.mark.parametrize("longer", [False, True])
+def test_a_time_is_compared_with_the_signal_however_it_is_written(time: str, longer: bool) -> None:
+    seconds = 179 if longer else 180
+    text = shipped("slurm").replace("24:00:00", time).replace("@180", f"@{seconds}")
+    found = [finding.rule for finding in faults("slurm", text) if "signal's lead" in finding.rule]
+    exceeded = (179 if time.endswith("59") else 180) > seconds
+    assert bool(found) is not exceeded
+
+
+@pytest.mark.parametrize(("kind", "good", "as_good"), RIGHT)
+def test_what_may_stand_there_is_no_fault(kind: str, good: str, as_good: str) -> None:
+    text = shipped(kind)
+    assert good in text
+    assert faults(kind, text.replace(good, as_good, 1)) == []
+
+
+def test_known_words_are_those_of_the_installed_programs() -> None:
+    options = {option for one in start.params for option in (*one.opts, *one.secondary_opts)}
+    assert {f"--{word}" for word in known("ray_start")} == {one for one in options if len(one) > 2}
+    assert known("providers") == set(_NODE_PROVIDERS)
+    assert isinstance(commands := get_command(app), TyperGroup)
+    assert known("mersearch") == set(commands.commands)

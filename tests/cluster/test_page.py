@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mersearch.cluster.rendering import render
 from tests.commands import CONSOLE_SCRIPT, ROOT
 
 TEXT = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
@@ -56,6 +57,11 @@ def test_every_other_block_needs_a_cluster() -> None:
     assert elsewhere
     for block in elsewhere:
         assert re.match(r"sbatch|kubectl|\(umask|WHEELHOUSE", block), block
+
+
+def test_the_page_starts_a_search_on_a_cloud_with_the_command_of_the_file() -> None:
+    (command,) = [line.strip("# ") for line in render("aws", {}).splitlines() if "ray exec --tmux" in line]
+    assert f"\n{command}\n" in TEXT
 
 
 @pytest.fixture

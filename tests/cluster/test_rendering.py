@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 import yaml
 
@@ -56,6 +58,43 @@ def test_a_search_asks_for_all_slots_at_once() -> None:
     assert f"trial.gpus=0 search.concurrency={3 * 4}" in without
 
 
+@pytest.mark.parametrize("kind", ["aws", "gcp", "rayjob", "raycluster"])
+def test_a_key_that_the_user_gives_stands_last_and_once(kind: str) -> None:
+    own = "run.root=/mnt/shared/team trial.gpus=0.25 search.concurrency=16 +search.time_budget=9h"
+    text = render(kind, {"search": f"quintuplet {own}", "hours": "2"})
+    (launch,) = [line for line in text.splitlines() if "mersearch launch" in line and "# Made" not in line]
+    assert (
+        "mersearch launch quintuplet --address auto preprocess.cache=/mnt/shared/cache cluster.max" in launch
+    )
+    assert launch.rstrip("\"'").endswith(f"cluster.worker_gpus=1 {own}")
+    for word in own.split():
+        assert launch.count(word.lstrip("+").partition("=")[0] + "=") == 1
+
+
+def test_slots_are_counted_by_the_search_where_the_user_says_what_a_trial_needs() -> None:
+    assert "search.concurrency" not in render("rayjob", {"search": "quintuplet trial.gpus=0.25"})
+
+
+@pytest.mark.parametrize("kind", ["slurm", "slurm-nodes"])
+def test_empty_hours_are_the_default(kind: str) -> None:
+    assert render(kind, {"hours": ""}).splitlines()[2:] == render(kind, {}).splitlines()[2:]
+
+
+@pytest.mark.parametrize(
+    ("cards", "cores", "slots"),
+    [({}, "4", 3 * 4), ({"SLURM_GPUS_ON_NODE": "0"}, "4", 3 * 4), ({"SLURM_GPUS_ON_NODE": "2"}, "4", 3 * 2)],
+    ids=["unset", "none", "two"],
+)
+def test_nodes_without_cards_have_a_slot_for_each_core(cards: dict[str, str], cores: str, slots: int) -> None:
+    lines = render("slurm-nodes", {}).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("each="))
+    script = "\n".join(["set -u", *lines[first : first + 3], 'echo "$slots"'])
+    assert "slots=" in lines[first + 2]
+    given = {"SLURM_JOB_NUM_NODES": "3", "SLURM_CPUS_PER_TASK": cores, **cards}
+    done = subprocess.run(["bash", "-c", script], env=given, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == slots
+
+
 def test_some_workers_are_on_demand_unless_asked_otherwise() -> None:
     types = yaml.safe_load(render("aws", {"max-workers": "5", "min-workers": "2"}))["available_node_types"]
     assert types["gpu_spot"]["max_workers"] == 5 - 2
@@ -85,6 +124,8 @@ def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
         ("local", {"gpus": "1"}, "local has no --gpus"),
         ("aws", {"min-workers": "5"}, "--min-workers must not exceed --max-workers"),
         ("aws", {"spot": "5"}, "--spot and --min-workers must fit"),
+        ("slurm", {"hours": "0.02"}, "--hours must be 0.1 or more: the signal"),
+        ("slurm-nodes", {"hours": "0.05"}, "--hours must be 0.1 or more: the signal"),
         ("rayjob", {"hours": "0"}, "--hours must be a number of hours above 0"),
         ("rayjob", {"name": "My Job"}, "--name must be up to 40 small letters"),
         ("aws", {"search": "a'; rm -rf /"}, "--search must be words of letters"),
