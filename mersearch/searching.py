@@ -45,6 +45,7 @@ def search(
     *,
     since: float | None = None,
     began: float | None = None,
+    again: str = "",
 ) -> None:
     """Run a search or go on with it until every trial is over or a budget is used up, and say what came out.
 
@@ -54,6 +55,8 @@ def search(
         say: takes the first and the last lines.
         since: moment of `time.monotonic` from which a time budget counts; now by default.
         began: the one from which what is shown as elapsed counts; `since` by default.
+        again: the command that goes on, where this search is a part of it: the last lines then say nothing of what
+            comes next. `mersearch resume` with the run by default.
 
     Raises:
         RunError: another process works on the run.
@@ -76,9 +79,10 @@ def search(
         ):
             if not over:
                 record_turn(opened, now.folds_done)
-                short = _Training(opened, writer, recorder, address, say, until, began).run()
+                short = _Training(opened, writer, recorder, address, say, until, began, again).run()
         require_success(standing(opened, writer), opened.run.path)
-        say(_last_lines(opened, writer, None if over else time.monotonic() - began))
+        took = None if over else time.monotonic() - began
+        say(_last_lines(opened, writer, took, following=not again))
         say([short] if short else [])
 
 
@@ -111,18 +115,23 @@ def _until(config: Config, since: float) -> float | None:
     return time.time() + since - time.monotonic() + whole - room(whole)
 
 
-def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
+def _last_lines(opened: Opened, writer: RunWriter, seconds: float | None, *, following: bool) -> list[str]:
     """What came out: the best trial of a search, the table of an ablation."""
     config = opened.config
     if config.ablation is None:
-        return closing_lines(opened, writer, seconds)
+        return closing_lines(opened, writer, seconds, following=following)
     synthetic = _synthetic(config)
     lines = write_ablation(opened.run, writer.state, config, config.ablation)
     return ["", *lines, *([mark_synthetic(synthetic)] if synthetic else [])]
 
 
-def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> list[str]:
-    """The last lines of a search that took `seconds`; None where nothing was left to do."""
+def closing_lines(
+    opened: Opened, writer: RunWriter, seconds: float | None, *, following: bool = True
+) -> list[str]:
+    """The last lines of a search that took `seconds`; None where nothing was left to do.
+
+    `following`: whether they end with what comes next.
+    """
     search = opened.config.search
     corrected = keep(opened.run, writer.state)
     return closing(
@@ -132,6 +141,7 @@ def closing_lines(opened: Opened, writer: RunWriter, seconds: float | None) -> l
         beside=[*(corrected.lines() if corrected else ()), *audit_lines(writer.state, search.metric)],
         seconds=seconds,
         synthetic=_synthetic(opened.config),
+        following=following,
     )
 
 
@@ -147,6 +157,7 @@ class _Training:
         say: takes lines.
         until: moment of `time.time` until which folds are waited for; None without a budget.
         began: moment of `time.monotonic` from which the time that is shown counts.
+        again: as for `search`.
     """
 
     opened: Opened
@@ -156,6 +167,7 @@ class _Training:
     say: Say
     until: float | None
     began: float
+    again: str
 
     def run(self) -> str:
         """Search on Ray; what is to be said where the time budget ended it, else nothing."""
@@ -166,7 +178,9 @@ class _Training:
             return ""
         left = f"{counted(now.coming, 'trial')} to come, {now.count('running')} open"
         budget = self.opened.config.search.time_budget
-        return f"The time budget of {budget} is used up ({left}): mersearch resume {path}"
+        return (
+            f"The time budget of {budget} is used up ({left}):\n  {self.again or f'mersearch resume {path}'}"
+        )
 
     def _on_ray(self) -> None:
         """Start or join Ray, see how many trials share a card there, and search."""
@@ -201,6 +215,7 @@ class _Training:
                 watcher=watcher,
                 retries=config.trial.retries,
                 backend=str(self.opened.study.mode["backend"]),
+                again=self.again,
             )
 
     def _session(self, config: Config, slots: int) -> Session:

@@ -66,14 +66,14 @@ def verify(
             opened = open_run(inner, report, mode)
         say(["", f"Group {number + 1} of {groups}: a search without {', '.join(subjects)}"])
         try:
-            search(opened, address, say, since=since, began=began)
-        except Stopped as stopped:
-            raise Stopped(stopped.rule, received=stopped.received, fix=_again(run, groups)) from None
+            search(opened, address, say, since=since, began=began, again=_command(run, groups))
+        except Interrupted as early:
+            raise _continued(early, opened.run, run, groups) from None
         pick = _pick(run, opened, groups)
         try:
             found.append(_group(outer, opened, subjects, pick, address, say))
         except Interrupted as early:
-            raise type(early)(early.rule, received=early.received, fix=_again(run, groups)) from None
+            raise _continued(early, opened.run, run, groups) from None
     result = Nested(config.search.metric, tuple(found))
     replace(root / FILE, json.dumps(result.facts(), indent=2).encode() + b"\n", run.path)
     return result
@@ -113,8 +113,19 @@ def _group(
     return Group(subjects, pick.number, len(opened.run.read_trials().trials), score, counts)
 
 
+def _command(run: RunDirectory, groups: int) -> str:
+    return f"mersearch verify {run.path} --nested {groups}"
+
+
 def _again(run: RunDirectory, groups: int) -> str:
-    return f"mersearch verify {run.path} --nested {groups} goes on"
+    return f"{_command(run, groups)} goes on"
+
+
+def _continued(early: Interrupted, inner: RunDirectory, run: RunDirectory, groups: int) -> Interrupted:
+    """The same end, after which the verification goes on and not the search inside it."""
+    resume = f"mersearch resume {inner.path}"
+    told = early.fix.replace(resume, _command(run, groups)) if resume in early.fix else _again(run, groups)
+    return type(early)(early.rule, received=early.received, fix=told)
 
 
 def _require_search(run: RunDirectory, config: Config) -> None:

@@ -267,6 +267,18 @@ def test_a_search_that_has_tried_the_whole_space_says_so() -> None:
     assert lines[2] == f"T{why[1:]}."
 
 
+def test_a_search_inside_a_verification_says_nothing_of_what_comes_next() -> None:
+    shown = progress(row(0, "complete", 8, 0.6), best=(0, 0.6))
+    words = {
+        "run": Path("runs/q/nested-2/group-0"),
+        "best": winner({"algorithm.train.lr": 0.1}),
+        "seconds": 9,
+    }
+    whole = closing(shown, **words)
+    inner = closing(shown, **words, following=False)
+    assert inner == whole[: whole.index("Next:")]
+
+
 def test_without_a_complete_trial_there_is_nothing_to_export() -> None:
     lines = closing(progress(row(0, "stopped", 3, 0.3)), run=RUN, best=None, seconds=1)
     assert "No trial has all folds, so there is no best configuration yet." in lines

@@ -191,6 +191,17 @@ def test_a_search_that_a_budget_ended_stops_the_verification_with_the_way_on(
 ) -> None:
     told = Told()
 
+    inner = searched.path / "nested-2" / "group-0"
+
+    def full(*_: Any, again: str, **__: Any) -> None:
+        assert again == f"mersearch verify {searched.path} --nested 2"
+        raise Interrupted("the disk is full", fix=f"make room, then go on: mersearch resume {inner}")
+
+    monkeypatch.setattr(verification, "search", full)
+    with pytest.raises(Interrupted, match="the disk is full") as ended:
+        verify(searched, 2, None, told.say, told)
+    assert ended.value.fix == f"make room, then go on: mersearch verify {searched.path} --nested 2"
+
     def interrupted(*_: Any, **__: Any) -> None:
         raise Stopped("everything finished is kept", received="SIGINT", fix="mersearch resume goes on")
 

@@ -73,4 +73,4 @@ def train(
     print(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
-    print("It has seen every subject, so it has no score of its own: mersearch evaluate has.")
+    print("It has seen every subject, so it has no score of its own: mersearch evaluate\ngives one.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -48,10 +49,11 @@ def single(file: Path, overrides: list[str] | None) -> Config:
     """The one configuration of a file.
 
     Raises:
-        ConfigError: it is a search space.
+        ConfigError: there is no such file, or it is a search space.
     """
     from mersearch.config import compose
 
+    _require_there(file)
     config = compose(file, overrides or ())
     if config.space.parameters or config.search.points:
         points = len(config.search.points)
@@ -62,3 +64,17 @@ def single(file: Path, overrides: list[str] | None) -> Config:
             fix="mersearch export RUN writes a configuration; or fix every parameter by KEY=VALUE",
         )
     return config
+
+
+def _require_there(file: Path) -> None:
+    """Raise ConfigError where a file is neither there nor a shipped search space."""
+    from mersearch.config.shipped import shipped_spaces
+    from mersearch.similar import did_you_mean
+
+    if os.path.lexists(file.expanduser()) or (shipped_spaces() / f"{file}.yaml").is_file():
+        return
+    raise ConfigError(
+        "a configuration is a YAML file, as mersearch export writes it",
+        received=f"{file} does not exist",
+        fix=f"{did_you_mean(file.expanduser())}mersearch export RUN writes one",
+    )

@@ -92,11 +92,11 @@ def opening(
     where = "card" if device == "cuda" else "processor"
     lines = [
         f"{counted(trials, 'trial')} of {counted(folds, 'fold')}, {slots} at a time on the {where}",
-        *most,
+        *(part for line in most for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")),
         f"Everything goes to {run}",
     ]
     if done:
-        lines.append(f"Going on: {counted(done, 'fold')} done already.")
+        lines.append(f"Going on: {counted(done, 'fold')} {'is' if done == 1 else 'are'} done already.")
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return [*lines, ""]
@@ -110,6 +110,7 @@ def closing(
     seconds: float | None,
     beside: Sequence[str] = (),
     synthetic: Sequence[str] = (),
+    following: bool = True,
 ) -> list[str]:
     """The last lines of a search.
 
@@ -120,18 +121,19 @@ def closing(
         seconds: wall-clock time of this command; None where nothing was left to do.
         beside: what is to be said below the score of the best trial; a caution by default.
         synthetic: databases that were generated.
+        following: whether they end with the commands that come next.
     """
     took = ", nothing was left to do" if seconds is None else f" in {duration(seconds)}"
     trials = len(progress.trials)
     lines = ["", f"{counted(trials, 'trial')}{took}: {counts(progress)}"]
-    lines += [_sentence(progress.shortfall)] if progress.shortfall else []
+    lines += textwrap.wrap(_sentence(progress.shortfall), WIDTH) if progress.shortfall else []
     if best is None:
         lines += ["No trial has all folds, so there is no best configuration yet."]
     else:
         lines += [f"Best: trial {best.number}, {scores(best)} over all {progress.folds} subjects"]
         lines += score_lines(scores_by_database(best))
         lines += [*(beside or [CAUTION]), *_listed(best.parameters)]
-    lines += [f"Everything is in {run}", *_next(run, best is not None)]
+    lines += [f"Everything is in {run}", *(_next(run, best is not None) if following else [])]
     if synthetic:
         lines.append(mark_synthetic(synthetic))
     return lines

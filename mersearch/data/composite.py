@@ -50,7 +50,7 @@ def require_common(roots: Mapping[str, Path], labels: str) -> None:
         raise ConfigError(
             f"every database of a composite has the label set {wanted}",
             received=f"{', '.join(lacking)} without it",
-            fix=f"leave out ~data.roots.{lacking[0]}, or set data.labels to a set that all have; "
+            fix=f"leave {lacking[0]} out, or name a label set that all have; "
             f"{wanted} is one of {', '.join(having) or 'no database'}",
         )
 

@@ -53,7 +53,7 @@ def read_given(database: str, given: Sequence[str], labels: str | None = None) -
         raise ConfigError(
             "a database has one folder",
             received=f"{database} with {len(given)}: {', '.join(given)}",
-            fix="several databases together: mersearch data check composite casme2=FOLDER samm=FOLDER …",
+            fix="several databases together: composite casme2=FOLDER samm=FOLDER …",
         )
     root = Path(given[0]).expanduser()
     if known_reader(database) in MACRO:
@@ -70,7 +70,7 @@ def _pairs(given: Sequence[str]) -> dict[str, Path]:
         raise ConfigError(
             "a composite has two or more databases, each once, as READER=FOLDER",
             received=" ".join(given) or "none",
-            fix="mersearch data check composite casme2=/data/CASME2 samm=/data/SAMM",
+            fix="as in: composite casme2=/data/CASME2 samm=/data/SAMM",
         )
     return {name: Path(folder).expanduser() for name, _, folder in pairs}
 

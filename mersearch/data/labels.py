@@ -75,7 +75,7 @@ def label_set(name: str, database: str | None = None) -> LabelSet:
         raise DataError(
             f"a label set{f' of {database}' if database else ''} is one of: {', '.join(label_sets(database))}",
             received=f"{name!r}{whose}",
-            fix="set data.labels to one of these names",
+            fix="use one of these names: data.labels=NAME, or --labels NAME of mersearch data",
         )
     if database is None and len(owners) > 1:
         fix = "name the database too"
@@ -118,7 +118,7 @@ def shared_label_set(name: str, database: str = "") -> LabelSet:
         return replace(label_set(wanted, database), expected={}, dropped={})
     if not owners:
         names = ", ".join((DERIVED, *label_sets()))
-        fix = "set data.labels to one of these names"
+        fix = "use one of these names: data.labels=NAME, or --labels NAME of mersearch data"
         raise DataError(f"a label set of a manifest is one of: {names}", received=repr(name), fix=fix)
     sets = [label_set(wanted, owner) for owner in owners]
     mapping: dict[str, str | None] = {}

@@ -91,7 +91,7 @@ def _database(
     raise_clip_errors(path.name, errors)
     clips = gathering.clips
     if not clips:
-        fix = f"name another label set, or data.labels={DERIVED}"
+        fix = f"name another label set, or {DERIVED} (data.labels=NAME, or --labels NAME of mersearch data)"
         received = f"no clip of {', '.join(chosen.classes)} in {path.name}"
         raise DataError(f"a manifest has clips of the label set {chosen.name}", received=received, fix=fix)
     if kind == "micro" and len({clip.emotion for clip in clips}) == 1:

@@ -76,7 +76,7 @@ def find_manifest(root: Path) -> Path:
     raise DataError(
         "the root of a manifest is a table, or a folder that holds one",
         received=received,
-        fix=("" if root.exists() else did_you_mean(root)) + "name the file: data.root=…/clips.csv",
+        fix=("" if root.exists() else did_you_mean(root)) + "name the file, as FOLDER/clips.csv",
     )
 
 
@@ -103,6 +103,16 @@ def read_table(path: Path) -> tuple[Row, ...]:
 Lines = list[tuple[str, list[str]]]
 
 
+def _no_text(path: Path, error: UnicodeDecodeError) -> DataError:
+    """The error of a table in another encoding, with the line of its first byte that is no text."""
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return DataError(
+        "a manifest is text in UTF-8",
+        received=f"{path}, line {line}: the byte 0x{error.object[error.start]:02x} is no {error.encoding.upper()}",
+        fix="save the table as CSV in UTF-8",
+    )
+
+
 def _csv(path: Path) -> Lines:
     data = path.read_bytes()
     try:
@@ -110,8 +120,7 @@ def _csv(path: Path) -> Lines:
             "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         )
     except UnicodeDecodeError as error:
-        fix = "save the table as CSV in UTF-8"
-        raise DataError("a manifest is text in UTF-8", received=f"{path}: {error}", fix=fix) from error
+        raise _no_text(path, error) from error
     separator, text = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: Lines = []

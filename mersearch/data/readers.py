@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mersearch.data import casme2, ckplus, manifest, mmew, mmew_macro, samm, smic
-from mersearch.data.labels import LabelSet, label_set
-from mersearch.data.table import Database
+from mersearch.data.labels import LabelSet, label_set, shared_label_sets
+from mersearch.data.table import COMPOSITE, Database
 from mersearch.errors import DataError
 
 MICRO: dict[str, Callable[[Path, LabelSet], Database]] = {
@@ -67,14 +67,15 @@ def known_micro(name: str) -> str:
 
 
 def known_reader(name: str) -> str:
-    """`name`, which is a reader of either kind; DataError with all of them otherwise."""
-    return _known("database", name, (*MICRO, *MACRO, ANY))
+    """`name`, which is a reader of either kind; DataError with all of them, and the composites, otherwise."""
+    return _known("database", name, (*MICRO, *MACRO, ANY), (COMPOSITE, *shared_label_sets()))
 
 
-def _known(what: str, name: str, valid: Iterable[str]) -> str:
-    names = sorted(valid)
-    if name in names:
+def _known(what: str, name: str, valid: Iterable[str], others: Iterable[str] = ()) -> str:
+    """`name` where it is valid; the error names the `others` too."""
+    if name in (known := set(valid)):
         return name
+    names = sorted(known.union(others))
     close = difflib.get_close_matches(name.lower().replace("-", "").replace("+", "plus"), names, n=1)
     raise DataError(
         f"a {what} is one of: {', '.join(names)}",

@@ -39,6 +39,7 @@ def run_search(
     retries: int = 0,
     backend: str = "loop",
     begun: bool = True,
+    again: str = "",
 ) -> None:
     """Run every trial that the session hands out; each finished chunk is in the run directory at once.
 
@@ -53,6 +54,7 @@ def run_search(
         retries: how often a chunk is computed again after an exception of the algorithm.
         backend: of the run, for trials that need more memory than a card has.
         begun: whether another driver may have been training the first missing chunk of a trial that is running.
+        again: the command that goes on after an end; `mersearch resume` with the run by default.
 
     Raises:
         ClusterError: a trial asks for more than a private Ray has, so that it would wait for ever.
@@ -68,8 +70,9 @@ def run_search(
             fix="lower trial.cpus or trial.gpus",
         )
     events = Events(run, metric)
+    end = partial(_end, watcher, again or f"mersearch resume {run}")
     try:
-        with _signals() as arrived, Lookout(on.lost, partial(_end, watcher, run)) as lookout:
+        with _signals() as arrived, Lookout(on.lost, end) as lookout:
             bridge = Bridge(
                 session,
                 run,
@@ -126,11 +129,11 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
     tuner.fit()
 
 
-def _end(watcher: Watcher, run: Path, missing: str) -> None:
+def _end(watcher: Watcher, again: str, missing: str) -> None:
     """End the process: its main thread waits for a Ray that is gone, and no exception would reach it."""
     watcher.notice(
         f"Ray ended under the search: its {missing} is gone, killed or out of memory; everything finished is kept; "
-        f"go on with: mersearch resume {run}"
+        f"go on with: {again}"
     )
     if sys.stdout.isatty():
         sys.stdout.write(SHOWN)

@@ -23,11 +23,19 @@ from tests.bad.inputs import write
         ("launch " + "x" * 300, ("x cannot be read", "File name too long", "a shipped search space")),
         ("status nosuch", ("a run is a path, or a name", "runs/nosuch does not exist", "runs there: done")),
         ("status dnoe", ("runs/dnoe does not exist", "did you mean done?")),
+        ("status runs", ("runs is not a run: it lacks config.yaml", "fix: runs in it: runs/done")),
         (
             "status casme2 --root .",
             ("casme2 is not a run: it lacks config.yaml",),
         ),
         ("status " + "x" * 300, ("is not a run: File name too long",)),
+        *(
+            (
+                f"{command} runs/done/export/best.yaml",
+                ("best.yaml does not exist", "mersearch export RUN writes one"),
+            )
+            for command in ("evaluate", "ablate", "train")
+        ),
         ("evaluate space.yaml", ("one configuration is wanted, not a search space", "space.yaml searches 1")),
         (
             "resume done run.seed=1",
@@ -38,9 +46,15 @@ from tests.bad.inputs import write
             ("command line: search.trials=many: search.trials must be a whole number ≥ 1", "'many'"),
         ),
         ("resume done search.trials=[", ("a value is written as in YAML", "search.trials=[")),
-        ("data check wrongdb /x", ("a database is one of: casme2, ckplus", "'wrongdb'")),
+        (
+            "data check wrongdb /x",
+            ("a database is one of: casme2, ckplus, composite, manifest, megc2019,", "'wrongdb'"),
+        ),
         ("data check casme2 tiny.yaml", ("is a folder", "tiny.yaml is a file", "your copy of CASME II")),
-        ("data check casme2 casme2 --labels six", ("a label set of casme2 is one of: casme2-5,", "'six'")),
+        (
+            "data check casme2 casme2 --labels six",
+            ("a label set of casme2 is one of: casme2-5,", "'six'", "--labels NAME"),
+        ),
         ("data check ckplus casme2", ("CK+ has cohn-kanade-images", "looks like CASME II (reader casme2)")),
         ("data check ckplus " + "x" * 300, ("can be read", "File name too long")),
         ("data synthesize casme2 --layout casme2", ("a new or empty folder", "casme2 holds files")),

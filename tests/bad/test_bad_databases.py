@@ -91,7 +91,7 @@ def test_10_no_ckplus_where_it_is_needed(refuses: Callable[..., str], place: Pat
     told = (
         "need macro clips",
         "received: no macro database",
-        "set macro=ckplus and macro.root, or algorithm.",
+        "set macro=ckplus and macro.root, or turn off what is on of these: algorithm.",
     )
     refuses("launch", "tiny.yaml", "macro=none", "algorithm.quintuplet.macro=true", says=told)
     told = ("the root of CK+ is a folder", f"{place}/gone does not exist", "your copy of CK+")

@@ -154,7 +154,11 @@ BROKEN: list[tuple[str, Break, tuple[str, ...]]] = [
     ("a column twice", renamed("flow_scale", "Flow"), ("flow twice in line 1",)),
     ("empty file", text(""), ("an empty file",)),
     ("a header alone", text("subject,emotion,flow\n"), ("a header and no clips",)),
-    ("not UTF-8", text("subject,emotion,flow\n01,fr\xf6hlich,a.npy\n"), ("text in UTF-8",)),
+    (
+        "not UTF-8",
+        text("subject,emotion,flow\n01,fr\xf6hlich,a.npy\n"),
+        ("text in UTF-8", "manifest.csv, line 2: the byte 0xf6 is no UTF-8", "as CSV in UTF-8"),
+    ),
     (
         "a cell too many",
         text("subject,emotion,flow\n01,joy,a.npy,4\n"),

@@ -43,7 +43,8 @@ def setting_errors(settings: Settings, shapes: Shapes) -> list[MersearchError]:
                 f"quintuplet.macro{', mask.macro and pretrain.steps' if pretrains(settings) else ' and mask.macro'} "
                 "need macro clips",
                 received="no macro database",
-                fix="set macro=ckplus and macro.root, or algorithm.quintuplet.macro=false algorithm.mask.macro=false"
+                fix="set macro=ckplus and macro.root, or turn off what is on of these: "
+                "algorithm.quintuplet.macro=false algorithm.mask.macro=false"
                 + (" algorithm.pretrain.steps=0" if pretrains(settings) else ""),
             )
         )
