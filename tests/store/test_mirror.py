@@ -5,9 +5,11 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyarrow import fs
 
 from mersearch.errors import RunError
 from mersearch.search.policy import NoStopping
@@ -183,6 +185,28 @@ def test_a_storage_that_does_not_answer_refuses_no_run(
     require_unmirrored(f"file://{tmp_path}", "run")
 
 
+def test_a_storage_that_is_away_when_it_is_named_stops_no_search_and_gets_everything_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(address: str) -> tuple[fs.FileSystem, str]:
+        raise OSError("When resolving region for bucket 'bucket': no network")
+
+    run, address, notes = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket", list[str]()
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, "FileSystem", SimpleNamespace(from_uri=silent))
+        bucket = Bucket(f"{address}/run")
+        require_unmirrored(address, "run")
+        mirrored(run, address, notes=notes)
+        with pytest.raises(RunError, match=r"must answer(.|\n)*no network(.|\n)*check the network"):
+            download(f"{address}/run", tmp_path / "there")
+    assert not run.read().missing()
+    assert ["is behind" in note for note in notes] == [True]
+    assert bucket.names() == [], "the storage is back"
+    mirrored(run, address)
+    found = RunDirectory.open(download(f"{address}/run", tmp_path / "there"))
+    assert facts(found.read()) == facts(run.read())
+
+
 def test_options_of_an_address_stay_behind_its_folders() -> None:
     assert below("s3://bucket/runs/", "first", "nested-5") == "s3://bucket/runs/first/nested-5"
     assert below("s3://bucket/runs/?region=eu-west-1", "first") == "s3://bucket/runs/first?region=eu-west-1"
@@ -209,7 +233,30 @@ def test_maps_come_back_with_the_folds(tmp_path: Path) -> None:
     assert np.array_equal(np.load(found / "maps" / "00000" / "002.npy"), maps)
 
 
-def test_an_address_with_a_secret_in_it_is_refused_without_showing_it() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://key:hunter2@bucket/runs",
+        "abfss://container:hunter2@account.dfs.core.windows.net/x",
+        "s3://bucket/x?region=eu-west-1&secret_key=hunter2",
+        "abfss://container@account.dfs.core.windows.net/x?client_secret=hunter2",
+        "abfss://container@account.dfs.core.windows.net/x?sig=hunter2",
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_without_showing_it(address: str) -> None:
     with pytest.raises(RunError, match="holds no secret") as error:
-        Bucket("s3://key:hunter2@bucket/runs")
+        Bucket(address)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_container_before_an_at_sign_is_no_secret() -> None:
+    address = "abfss://container@account.dfs.core.windows.net/x"
+    assert Bucket(f"{address}/").address == address
+
+
+def test_what_options_of_a_wrong_address_are_set_to_is_not_shown() -> None:
+    with pytest.raises(RunError, match=r"s3://bucket/x\?passphrase=…: .*query parameter") as error:
+        Bucket("s3://bucket/x?passphrase=hunter2")
+    with pytest.raises(RunError, match=r"nonsense://x\?passphrase=…: .*nonsense://x\?passphrase=…"):
+        Bucket("nonsense://x?passphrase=hunter2")
     assert "hunter2" not in str(error.value)
