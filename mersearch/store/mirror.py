@@ -162,9 +162,14 @@ class _Mirror:
 
     def __init__(self, run: RunDirectory, state: RunState, uploads: _Uploads) -> None:
         self._run, self._state, self._uploads = run, state, uploads
+        self._brought: dict[str, tuple[int, int]] = {}
 
     def put(self, records: Sequence[Record]) -> None:
-        """Bring the chunk or the log that has these records there."""
+        """Bring the chunk or the log that has these records there, behind what the run says of itself by now."""
+        for name in (CONFIG, PROVENANCE):
+            with contextlib.suppress(FileNotFoundError):
+                if self._brought.get(name) != self._version(name):
+                    self._put_file(name)
         folds = [record for record in records if isinstance(record, FoldRecord)]
         if folds:
             self._put_chunk(folds[0].trial, folds[0].chunk)
@@ -196,7 +201,13 @@ class _Mirror:
 
     def _put_file(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
+            self._brought[name] = self._version(name)
             self._uploads.put(name, (self._run.path / name).read_bytes())
+
+    def _version(self, name: str) -> tuple[int, int]:
+        """Of a file that is only ever replaced: another one after each time."""
+        status = (self._run.path / name).stat()
+        return status.st_ino, status.st_mtime_ns
 
 
 def _object(trial: Trial, chunk: int) -> str:

@@ -16,6 +16,7 @@ from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
 from mersearch.store import RunDirectory
 from mersearch.store.bucket import Bucket, below
+from mersearch.store.files import replace
 from mersearch.store.mirror import download, mirroring, require_unmirrored
 from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
 
@@ -71,6 +72,29 @@ def test_a_chunk_from_before_a_trial_started_again_does_not_stand_for_the_one_af
     found = RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()
     assert [fold.seconds for fold in found.folds(0)] == [9.0]
     assert facts(found) == facts(run.read())
+
+
+def test_what_a_search_writes_about_itself_after_its_start_is_there_before_its_folds(tmp_path: Path) -> None:
+    """As the share of a card that was measured, and the numeric mode of another machine."""
+    run, address, there = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket", tmp_path / "bucket" / "run"
+    with run.writer() as writer, mirroring(run, writer, address, print) as recorder:
+        writer.write_config({"seed": 0, "trial": {"gpus": 0.25}})
+        replace(run.path / "provenance.json", b'{"turns": []}', run.path)
+        session = Session(recorder, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7)
+        session.next_trial()
+    for name in ("config.yaml", "provenance.json"):
+        assert (there / name).read_bytes() == (run.path / name).read_bytes()
+
+
+def test_what_a_run_says_about_itself_is_brought_once_as_long_as_it_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, put = list[str](), Bucket.put
+    monkeypatch.setattr(
+        Bucket, "put", lambda bucket, name, data: [names.append(name), put(bucket, name, data)]
+    )
+    mirrored(a_run(tmp_path / "run"), f"file://{tmp_path}/bucket")
+    assert names.count("config.yaml") == names.count("provenance.json") == 1
 
 
 def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
