@@ -397,6 +397,16 @@ def test_the_plan_of_a_new_run_is_refused_where_launch_would_refuse_it_and_makes
     assert not (place / "away").exists()
 
 
+def test_pictures_that_fit_into_no_memory_are_an_error_before_they_are_made(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    large = ["preprocess.frames=1024", "preprocess.size=4096", "preprocess.flow_size=4096"]
+    config = compose("one.yaml", ["run.name=planned", *large])
+    with pytest.raises(ConfigError, match=r"clips of 1024 frames of 4096 x 4096 pixels take"):
+        dry_run(config, Place(1, "cpu"), quiet)
+
+
 def test_the_plan_counts_those_who_take_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     options = [*QUICK, "run.name=planned", "search.trials=7"]
