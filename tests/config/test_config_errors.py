@@ -94,6 +94,14 @@ def text(file: Path | str, *overrides: str) -> str:
             "eta",
             "did you mean delta? valid keys: alpha,",
         ),
+        (
+            "exported: {mode: null}",
+            "",
+            "exported.mode must hold keys with values",
+            "None",
+            "leave exported: out",
+        ),
+        ("exported:\n  uf1: '0.5'", "+1", "exported.uf1 must be a number", "'0.5'", "leave exported: out"),
         ("search: 3", "", "search must hold keys with values", "3", "valid keys: concurrency,"),
         ("run: {name: a/b}", "", "run.name must be a plain folder name", "a/b", "letters"),
         (
