@@ -47,7 +47,6 @@ def test_a_search_that_leaves_in_time_is_not_ended() -> None:
 STUCK = """
 import threading
 from functools import partial
-from pathlib import Path
 from mersearch.search.engine import _end
 from mersearch.search.lookout import Lookout
 
@@ -55,7 +54,7 @@ class Watcher:
     def notice(self, text):
         print(text)
 
-with Lookout(lambda: "head", partial(_end, Watcher(), Path("runs/first")), period=0.01, grace=0.05):
+with Lookout(lambda: "head", partial(_end, Watcher(), "mersearch verify runs/first"), period=0.01, grace=0.05):
     threading.Event().wait()
 """
 
@@ -67,5 +66,5 @@ def test_a_search_that_waits_for_a_ray_that_is_gone_ends_as_resumable(tmp_path: 
         cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 3
-    assert done.stdout.endswith("go on with: mersearch resume runs/first\n")
+    assert done.stdout.endswith("go on with: mersearch verify runs/first\n")
     assert "its head is gone" in done.stdout

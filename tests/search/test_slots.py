@@ -41,7 +41,7 @@ def test_a_machine_is_asked_for_no_more_processes_than_it_bears_whatever_is_wish
 
 
 def test_trials_on_cards_of_a_machine_without_any_are_an_error() -> None:
-    with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 card\(s\) visible"):
+    with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 cards visible"):
         local_slots(1, 1, "auto", cores=2, cards=0)
 
 
