@@ -20,7 +20,6 @@ from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
 from mersearch.ledger import adopt
-from mersearch.nesting import put
 from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
@@ -264,24 +263,22 @@ def extend(run: RunDirectory, overrides: Sequence[str]) -> Config:
         ConfigError: a key that is part of what the run's numbers mean, or a bad value.
         RunError: the stored configuration cannot be read.
     """
+    from mersearch.config.overrides import parse_overrides
+
     values = copy.deepcopy(run.config)
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        section, _, name = key.partition(".")
-        if not separator or not name or not _among(key, ON_RESUME):
+    typed = parse_overrides(overrides)
+    for override in typed:
+        if not override.plain or "." not in override.key or not _among(override.key, ON_RESUME):
             raise ConfigError(
                 f"a run goes on with its own configuration; only {_listed(ON_RESUME)} may change",
-                received=override,
+                received=override.text,
                 fix="start a new run for another configuration: mersearch launch SPACE run.name=… …",
             )
         run.setting("search", "trials")
-        if section == "data" and name.startswith("roots."):
-            put(values, key, _value(override, text))
-        else:
-            values.setdefault(section, {})[name] = _value(override, text)
+        _put(values, override.key, override.value)
     places = Sources.of_file(run.path / "config.yaml")
-    typed = tuple((override.partition("=")[0], override) for override in overrides)
-    config = load_config(values, dataclasses.replace(places, overrides=typed))
+    named = tuple((override.key, override.text) for override in typed)
+    config = load_config(values, dataclasses.replace(places, overrides=named))
     where = dataclasses.replace(config.run, root=str(run.path.parent), name=run.path.name)
     return dataclasses.replace(config, run=where)
 
@@ -290,14 +287,17 @@ def _listed(keys: Sequence[str]) -> str:
     return f"{', '.join(keys[:-1])} and {keys[-1]}"
 
 
-def _value(override: str, text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        fix = "write a number, as in search.trials=150"
-        raise ConfigError("a value is written as in YAML", received=override, fix=fix) from error
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key, also below one that was lost or left empty; what else stands there the schema refuses."""
+    *parents, name = key.split(".")
+    node = values
+    for parent in parents:
+        if node.get(parent) is None:
+            node[parent] = {}
+        if not isinstance(node[parent], dict):
+            return
+        node = node[parent]
+    node[name] = value
 
 
 def _differences(

@@ -16,6 +16,7 @@ from mersearch.placing import Place, growth_lines
 from mersearch.preparation import Material, Report, read
 from mersearch.ready import current_mode, require_backend, settled, shapes_of
 from mersearch.search.budget import HOUR, budget_of
+from mersearch.search.history import find_earlier
 from mersearch.search.samplers import remarks
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
@@ -95,7 +96,11 @@ def refusal(config: Config) -> MersearchError | None:
     """
     path, mirror = location(config), config.run.mirror
     if not is_run(path):
-        return _refused(lambda: require_unmirrored(mirror, config.run.name))
+        return (
+            _refused(lambda: find_earlier(config))
+            or _refused(lambda: require_unmirrored(mirror, config.run.name))
+            or _refused(lambda: RunDirectory.require_possible(path))
+        )
     run = RunDirectory.open(path)
     trials = len(run.read().trials)
     return (

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
+import torch
 
 from mersearch.algorithm import Algorithm, Labels, Shapes, settings_from
 from mersearch.config.importing import algorithm_class
@@ -15,11 +17,15 @@ from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import Fold, folds
 from mersearch.data.table import Clip
+from mersearch.errors import ConfigError
 from mersearch.numerics import Mode, apply, dtype
 from mersearch.preparation import Material
 from mersearch.training import DeviceData
 from mersearch.training.measure import seconds_of, seconds_once
+from mersearch.training.memory import available
 from mersearch.training.processes import Pool
+
+GIB: Final = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +84,27 @@ def _own_seconds(trial: Trial, config: Config, mode: Mode) -> float:
 
 
 def noise(material: Material, shapes: Shapes) -> DataSet:
-    """A data set with the clips, people and labels of `material`, whose pictures are noise."""
+    """A data set with the clips, people and labels of `material`, whose pictures are noise.
+
+    Raises:
+        ConfigError: it does not fit into memory.
+    """
+    _require_memory(material, shapes)
     macro = None if material.macro is None else _clips(material.macro.clips, shapes.macro_emotions, shapes)
     return DataSet(_clips(material.micro.clips, shapes.emotions, shapes), macro, shapes, "")
+
+
+def _require_memory(material: Material, shapes: Shapes) -> None:
+    """Raise ConfigError where the pictures take more memory than there is."""
+    clips = len(material.micro.clips) + (0 if material.macro is None else len(material.macro.clips))
+    needed, free = clips * 3 * shapes.frames * shapes.size**2, available(torch.device("cpu"))
+    if needed > free:
+        raise ConfigError(
+            "the preprocessed clips must fit into memory",
+            received=f"{clips} clips of {shapes.frames} frames of {shapes.size} x {shapes.size} pixels take "
+            f"{needed / GIB:.1f} GiB, {free / GIB:.1f} GiB are free",
+            fix="a smaller preprocess.size or preprocess.frames",
+        )
 
 
 def _clips(clips: tuple[Clip, ...], classes: tuple[str, ...], shapes: Shapes) -> Clips:

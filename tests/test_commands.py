@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors import safe_open
 from mersearch import cli, evaluation
 from mersearch.config import compose
 from mersearch.doctor import Finding, examine, lines
-from mersearch.errors import ConfigError, DataError
+from mersearch.errors import ConfigError, DataError, RunError
 from mersearch.ledger.recording import entries
 from mersearch.opening import as_launched, extend, open_run, record_turn
 from mersearch.placing import Place
@@ -393,6 +394,38 @@ def test_the_plan_names_the_mirror_and_refuses_one_that_holds_the_run(
     wrong = refusal(compose("one.yaml", ["run.mirror=bucket/runs", "run.name=planned"]))
     assert wrong is not None
     assert "a mirror is an object storage or a folder" in wrong.rule
+
+
+def test_the_plan_of_a_new_run_is_refused_where_launch_would_refuse_it_and_makes_no_folder(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    assert refusal(compose("one.yaml", ["run.name=planned", "search.warm_start=one"])) is None
+    (place / "runs/notes").mkdir()
+    (place / "runs/notes/text").write_text("no run")
+    for overrides, rule in (
+        (["run.name=planned", "search.warm_start=nosuchrun"], "nosuchrun"),
+        (["run.name=notes"], "a new run needs a place of its own"),
+        (["run.name=x", "run.root=one.yaml"], "must be writable"),
+    ):
+        config = compose("one.yaml", overrides)
+        refused = refusal(config)
+        assert refused is not None
+        assert rule in str(refused)
+        with pytest.raises(RunError, match=re.escape(refused.rule)):
+            open_run(config, quiet)
+    assert refusal(compose("one.yaml", ["run.name=x", "run.root=away/from/here"])) is None
+    assert not (place / "away").exists()
+
+
+def test_pictures_that_fit_into_no_memory_are_an_error_before_they_are_made(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    large = ["preprocess.frames=1024", "preprocess.size=4096", "preprocess.flow_size=4096"]
+    config = compose("one.yaml", ["run.name=planned", *large])
+    with pytest.raises(ConfigError, match=r"clips of 1024 frames of 4096 x 4096 pixels take"):
+        dry_run(config, Place(1, "cpu"), quiet)
 
 
 def test_the_plan_counts_those_who_take_part(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,29 @@ def test_resume_takes_the_places_of_the_data_on_this_machine(
     assert found.cache == str(tmp_path / "cache")
     changed = {key for key, _, _ in differences(run, found)}
     assert changed == {"data.roots.samm", "preprocess.cache", "run.mirror"}
+
+
+def test_resume_reads_values_as_launch_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = compose("quintuplet", [f"run.root={tmp_path}", "run.name=old"])
+    run = a_stored(tmp_path / "old", config.to_dict())
+    monkeypatch.chdir(tmp_path)
+    overrides = ["data.root=2024-01-15", "search.time_budget=90m", "search.gpu_hours=null"]
+    launched, found = compose("quintuplet", overrides), extend(run, overrides)
+    assert found.data.root == launched.data.root == str(tmp_path / "2024-01-15")
+    assert (found.search.time_budget, found.search.gpu_hours) == ("90m", None)
+    for bad in ("search.trials=2020-99-01", "search.trials=1e3", "search.trials=5,6", "search.trials=["):
+        with pytest.raises(ConfigError, match=re.escape(f"command line: {bad}")):
+            extend(run, [bad])
+    for other in ("+search.trials=5", "~search.trials", "search=5"):
+        with pytest.raises(ConfigError, match=r"only .* may change"):
+            extend(run, [other])
+
+
+@pytest.mark.parametrize("section", [None, 5, [1]])
+def test_a_section_of_a_stored_configuration_that_holds_no_keys_is_an_error_and_no_crash(
+    tmp_path: Path, section: Any
+) -> None:
+    values = compose("quintuplet", [f"run.root={tmp_path}", "run.name=old"]).to_dict() | {"cluster": section}
+    run = a_stored(tmp_path / "old", values)
+    with pytest.raises(ConfigError, match="cluster must hold keys with values"):
+        differences(run, extend(run, ["cluster.max_workers=3"]))

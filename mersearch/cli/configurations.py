@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from mersearch.cli.arguments import Address, Changes, Configuration
 from mersearch.cli.running import single
+from mersearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from mersearch.config.records import Config
@@ -28,6 +30,7 @@ def evaluate(
     address: Address = None,
 ) -> None:
     """Full leave-one-subject-out evaluation of one configuration."""
+    _require_no_budget(overrides or ())
     from mersearch import spread
     from mersearch.evaluation import only
 
@@ -79,3 +82,14 @@ def train(
         f"{written}: {config.algorithm.name} trained on all {sum(map(sum, ready.study.plan.counts))} clips."
     )
     print("It has seen every subject, so it has no score of its own: mersearch evaluate\ngives one.")
+
+
+def _require_no_budget(overrides: Sequence[str]) -> None:
+    """Raise ConfigError where an override sets a budget: it would be of no effect."""
+    budgets = ("search.time_budget", "search.gpu_hours")
+    if taken := [text for text in overrides if text.partition("=")[0].lstrip("+") in budgets]:
+        raise ConfigError(
+            "an evaluation trains all folds, so it has no budget",
+            received=", ".join(taken),
+            fix="leave it out; what Ctrl-C ends, the same command goes on with",
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ def _resolved(config: DictConfig, file: Path, sources: Sources) -> dict[str, Any
         "folds": dataclasses.asdict(Folds()),
     }
     try:
-        merged = OmegaConf.merge(beneath, config)
+        merged = OmegaConf.merge(_fitting(beneath, OmegaConf.to_container(config, resolve=False)), config)
         values: dict[str, Any] = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         key = str(error.full_key or "")
@@ -133,6 +133,23 @@ def _resolved(config: DictConfig, file: Path, sources: Sources) -> dict[str, Any
         rule = f"{sources.place(key)}: {key} cannot be resolved"
         raise ConfigError(rule, received=reason, fix="mend the ${…} in it") from error
     return values
+
+
+def _fitting(beneath: Mapping[str, Any], given: Any) -> dict[str, Any]:
+    """The defaults, without those for which a list stands instead of a mapping or the other way round.
+
+    The two cannot be merged; what is wrong with the value the schema says.
+    """
+    kept: dict[str, Any] = {}
+    for key, default in beneath.items():
+        value = given.get(key) if isinstance(given, Mapping) else None
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            kept[key] = _fitting(default, value)
+        elif not isinstance(value, Mapping | list) or isinstance(value, list) == isinstance(
+            default, list | tuple
+        ):
+            kept[key] = default
+    return kept
 
 
 def _quoted(path: Path) -> str:

@@ -31,6 +31,7 @@ from mersearch.config.sources import Sources
 from mersearch.config.types import Leaf
 from mersearch.data.preprocess import Preprocess
 from mersearch.errors import ConfigError, MersearchError, Several, raise_all
+from mersearch.metrics import METRICS
 from mersearch.space import Space
 from mersearch.space.conditions import resolve
 from mersearch.space.parse import parse
@@ -269,6 +270,14 @@ class _Loading:
         if about is not None and not isinstance(about, Mapping):
             fix = "leave it out, or export the file again"
             self.complain(Problem("exported", "must hold keys with values", repr(about), fix))
+            return
+        fix = "leave exported: out, or export the file again"
+        for name, value in (about or {}).items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if name in METRICS and not number:
+                self.complain(Problem(f"exported.{name}", "must be a number", repr(value), fix))
+            elif name == "mode" and not isinstance(value, Mapping):
+                self.complain(Problem("exported.mode", "must hold keys with values", repr(value), fix))
 
 
 def _without(values: Any, paths: Collection[str]) -> Any:

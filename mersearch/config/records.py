@@ -11,13 +11,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.table import COMPOSITE
 from mersearch.durations import seconds
 from mersearch.errors import ConfigError, MersearchError, raise_all
 from mersearch.space import Space, Value
+
+SMALLEST: Final = 0.0001
+"""Share of a core or of a card: Ray counts in no smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,10 @@ class Synthetic:
 
     layout: Literal["casme2", "ckplus", "samm", "mmew", "mmew_macro", "smic", "composite"]
     """Of a real database; `composite` = each database of `data.roots` in its own."""
-    subjects: int = field(default=8, metadata={"ge": 2})
+    subjects: int = field(default=8, metadata={"ge": 2, "le": 10_000})
     seed: int = field(default=0, metadata={"ge": 0})
     difficulty: float = field(default=1.0, metadata={"ge": 0})
-    clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
+    clips: int | Literal["auto"] = field(default="auto", metadata={"ge": 1, "le": 100_000})
     """Number of clips; auto = in proportion to the real database."""
     habits: float = field(default=0.0, metadata={"ge": 0, "le": 3})
     """Pixels that every person's own way of moving adds to each expression."""
@@ -178,7 +181,7 @@ class Search:
     startup: int = field(default=10, metadata={"ge": 1})
     """Trials with a score before the sampler stops drawing at random."""
     scheduler: Literal["asha", "race", "none"] = "asha"
-    concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1})
+    concurrency: int | Literal["auto"] = field(default="auto", metadata={"ge": 1, "le": 10_000})
     """Trials at once; auto = as many as the machine or cluster has room for."""
     warm_start: str | None = None
     """An earlier run, whose trials the sampler knows where they are points of this space; null = none."""
@@ -238,13 +241,19 @@ class Search:
 class Trial:
     """What one trial occupies."""
 
-    cpus: float = field(default=1, metadata={"gt": 0})
+    cpus: float = field(default=1, metadata={"ge": SMALLEST, "le": 1024})
     gpus: float | Literal["auto"] = field(default="auto", metadata={"ge": 0})
     """Cards per trial, a fraction shares one; auto = 1 where there are cards, else 0."""
     retries: int = field(default=1, metadata={"ge": 0})
     """How often a chunk is computed again after an exception of the algorithm, until its trial fails."""
 
     def __post_init__(self) -> None:
+        if self.gpus != "auto" and 0 < self.gpus < SMALLEST:
+            raise ConfigError(
+                f"trial.gpus must be 0, or a share of a card of {SMALLEST} or more",
+                received=f"{self.gpus:g}",
+                fix="trial.gpus=0 trains on the processor",
+            )
         if self.gpus != "auto" and self.gpus > 1 and self.gpus != int(self.gpus):
             raise ConfigError(
                 "trial.gpus must be a share of one card, up to 1, or a whole number of cards",

@@ -12,6 +12,10 @@ from mersearch.errors import ConfigError, raise_all
 Method = Literal["landmarks", "haar", "none"]
 SMALLEST_FLOW = 16
 """Below this, dense inverse search has fewer than two patches of 8 px per axis."""
+LARGEST_FLOW = 4096
+"""More pixels than a face has in any film."""
+MOST_FRAMES = 1024
+"""Seconds of the fastest cameras, where an expression takes half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,13 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         rules = (
-            (self.frames >= 1, "frames", "is at least 1"),
+            (1 <= self.frames <= MOST_FRAMES, "frames", f"is at least 1 and at most {MOST_FRAMES}"),
             (8 <= self.size <= self.flow_size, "size", "is at least 8 and at most preprocess.flow_size"),
-            (self.flow_size >= SMALLEST_FLOW, "flow_size", f"is at least {SMALLEST_FLOW}"),
+            (
+                SMALLEST_FLOW <= self.flow_size <= LARGEST_FLOW,
+                "flow_size",
+                f"is at least {SMALLEST_FLOW} and at most {LARGEST_FLOW}",
+            ),
             (self.flow_scale > 0, "flow_scale", "is above 0"),
             (self.strain_scale > 0, "strain_scale", "is above 0"),
             (self.face_size >= 1, "face_size", "is at least 1"),

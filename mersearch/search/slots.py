@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from mersearch.cores import local_cores
 from mersearch.counted import counted
 from mersearch.errors import ClusterError
+
+CROWD: Final = 64
+"""Trials for each core of a machine, at the most: every one is a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Node:
 
     def room(self, cpus: float, gpus: float) -> int:
         """Trials of `cpus` cores and `gpus` cards that it holds."""
-        by_cores = int(self.cpus / cpus + 1e-9)
+        by_cores = min(int(self.cpus / cpus + 1e-9), _most(self.cpus, cpus))
         return min(by_cores, _on_cards(int(self.gpus), gpus)) if gpus else by_cores
 
 
@@ -53,7 +56,7 @@ def local_slots(
     Args:
         cpus: cores per trial; one trial runs even where it asks for more than there are.
         gpus: cards per trial, a fraction shares one; auto = 1 where there are cards, else 0.
-        concurrency: a number is taken as it is, but never more than the cards hold.
+        concurrency: a number is taken as it is, but never more than the cards hold, or than `CROWD` for each core.
         cores, cards: what the machine has; asked where not given.
 
     Raises:
@@ -62,8 +65,10 @@ def local_slots(
     cores = local_cores() if cores is None else cores
     cards = local_cards() if cards is None else cards
     each = float(min(1, cards)) if gpus == "auto" else gpus
+    most = max(1, _most(cores, cpus))
     if not each:
-        return Slots(max(1, int(cores / cpus)) if concurrency == "auto" else concurrency, cpus, 0.0)
+        wanted = max(1, int(cores / cpus)) if concurrency == "auto" else concurrency
+        return Slots(min(wanted, most), cpus, 0.0)
     room = _on_cards(cards, each)
     if not room:
         raise ClusterError(
@@ -71,7 +76,7 @@ def local_slots(
             received=f"trial.gpus={each:g}, {counted(cards, 'card')} visible",
             fix="trial.gpus=0 trains on the processor; CUDA_VISIBLE_DEVICES may hide cards",
         )
-    return Slots(room if concurrency == "auto" else min(concurrency, room), cpus, each)
+    return Slots(min(most, room if concurrency == "auto" else min(concurrency, room)), cpus, each)
 
 
 def cluster_slots(
@@ -116,6 +121,11 @@ def cluster_slots(
             "which size: cluster.max_workers, cluster.worker_cpus, cluster.worker_gpus",
         )
     return Slots(room, cpus, each)
+
+
+def _most(cores: float, cpus: float) -> int:
+    """Trials of `cpus` cores that a machine bears: every one is a process at least."""
+    return int(CROWD * cores / max(1.0, cpus) + 1e-9)
 
 
 def _on_cards(cards: int, each: float) -> int:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import re
+from typing import Any, Final
 
 from mersearch.errors import RunError
+
+SECRET: Final = re.compile(r"secret|password|token|key|^sig$", re.IGNORECASE)
+"""In the name of an option of an address."""
 
 
 def below(address: str, *names: str) -> str:
@@ -24,40 +29,52 @@ class Bucket:
         address: `s3://bucket/folder` and the like. Who may write there, and where a storage is that is not the
             provider's own (`AWS_ENDPOINT_URL`), is up to the environment, as for any tool of the storage.
 
+    A storage that is away is asked for again whenever something is put or read.
+
     Raises:
         RunError: no such kind of address, or one with a secret in it.
     """
 
     def __init__(self, address: str) -> None:
+        self.address = below(address)
+        _require_no_secret(self.address)
+        self._opened: tuple[Any, str] | None = None
+        with contextlib.suppress(OSError):
+            self._open()
+
+    def _open(self) -> tuple[Any, str]:
+        """The file system, and the folder in it.
+
+        Raises:
+            OSError: the storage is away, which had to say in which region it is.
+            RunError: no such kind of address.
+        """
         from pyarrow import fs
 
-        self.address = below(address)
-        if "@" in self.address.partition("://")[2].partition("/")[0]:
-            raise RunError(
-                "the address of a mirror is stored and shown, so it holds no secret",
-                received=f"{address.partition('://')[0]}://…@…",
-                fix="give keys through the environment: AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, …",
-            )
-        try:
-            self._files, self._root = fs.FileSystem.from_uri(self.address)
-        except (OSError, ValueError, ImportError) as error:
-            raise RunError(
-                "a mirror is an object storage or a folder, by its address",
-                received=f"{address}: {_first(error)}",
-                fix="s3://bucket/folder, gs://bucket/folder or file:///folder",
-            ) from error
+        if self._opened is None:
+            try:
+                self._opened = fs.FileSystem.from_uri(self.address)
+            except (ValueError, ImportError, NotImplementedError) as error:
+                raise RunError(
+                    "a mirror is an object storage or a folder, by its address",
+                    received=_without_values(self.address, f"{self.address}: {_first(error)}"),
+                    fix="s3://bucket/folder, gs://bucket/folder or file:///folder",
+                ) from error
+        return self._opened
 
     def put(self, name: str, data: bytes) -> None:
         """Write one object, whole or not at all where the storage does so; OSError where it cannot be."""
-        path = f"{self._root}/{name}"
-        if self._files.type_name == "local":
-            self._files.create_dir(path.rpartition("/")[0], recursive=True)
-        with self._files.open_output_stream(path) as stream:
+        files, root = self._open()
+        path = f"{root}/{name}"
+        if files.type_name == "local":
+            files.create_dir(path.rpartition("/")[0], recursive=True)
+        with files.open_output_stream(path) as stream:
             stream.write(data)
 
     def get(self, name: str) -> bytes:
-        """The content of one object; OSError where there is none."""
-        with self._files.open_input_stream(f"{self._root}/{name}") as stream:
+        """The content of one object; OSError where there is none, or the storage does not answer."""
+        files, root = self._open()
+        with files.open_input_stream(f"{root}/{name}") as stream:
             data: bytes = stream.read()
         return data
 
@@ -65,11 +82,36 @@ class Bucket:
         """Of all objects, sorted; OSError where the storage does not answer."""
         from pyarrow import fs
 
-        chosen = fs.FileSelector(self._root, allow_not_found=True, recursive=True)
-        found: list[Any] = self._files.get_file_info(chosen)
-        return sorted(
-            info.path.removeprefix(f"{self._root}/") for info in found if info.type == fs.FileType.File
+        files, root = self._open()
+        chosen = fs.FileSelector(root, allow_not_found=True, recursive=True)
+        found: list[Any] = files.get_file_info(chosen)
+        return sorted(info.path.removeprefix(f"{root}/") for info in found if info.type == fs.FileType.File)
+
+
+def _options(address: str) -> list[tuple[str, str]]:
+    """Name and value of what follows the `?` of an address."""
+    pairs = (option.partition("=") for option in address.partition("?")[2].split("&"))
+    return [(name, value) for name, _, value in pairs]
+
+
+def _require_no_secret(address: str) -> None:
+    """Raise RunError where an address holds a password (`user:password@`) or an option named as one."""
+    kind, _, rest = address.partition("://")
+    owner, at, _ = rest.partition("?")[0].partition("/")[0].rpartition("@")
+    secret = [name for name, value in _options(address) if value and SECRET.search(name)]
+    if (at and ":" in owner) or secret:
+        raise RunError(
+            "the address of a mirror is stored and shown, so it holds no secret",
+            received=f"{kind}://…?{secret[0]}=…" if secret else f"{kind}://…:…@…",
+            fix="give keys through the environment: AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, …",
         )
+
+
+def _without_values(address: str, text: str) -> str:
+    """A text about an address, with the values of its options left out."""
+    for value in sorted((value for _, value in _options(address) if value), key=len, reverse=True):
+        text = text.replace(f"={value}", "=…")
+    return text
 
 
 def _first(error: Exception) -> str:

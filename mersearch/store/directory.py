@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 import secrets
@@ -61,7 +62,20 @@ class RunDirectory:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise failure(error, path, path) from error
+        RunDirectory.require_possible(path)
+
+    @staticmethod
+    def require_possible(path: Path) -> None:
+        """Raise the RunError of `require_free` where that would, and make nothing."""
+        try:
             taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+            above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+            if not above.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{above} is no folder")
+            if not os.access(above, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, f"{above} is not writable")
         except OSError as error:
             raise failure(error, path, path) from error
         if taken:

@@ -12,8 +12,9 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from mersearch.errors import RunError
 from mersearch.store.bucket import Bucket, below
@@ -30,6 +31,7 @@ CHUNKS: Final = "folds"
 PATIENCE: Final = 120.0
 """Seconds that the end of a search waits for the storage."""
 Notice = Callable[[str], None]
+A = TypeVar("A")
 
 
 @contextmanager
@@ -160,9 +162,14 @@ class _Mirror:
 
     def __init__(self, run: RunDirectory, state: RunState, uploads: _Uploads) -> None:
         self._run, self._state, self._uploads = run, state, uploads
+        self._brought: dict[str, tuple[int, int]] = {}
 
     def put(self, records: Sequence[Record]) -> None:
-        """Bring the chunk or the log that has these records there."""
+        """Bring the chunk or the log that has these records there, behind what the run says of itself by now."""
+        for name in (CONFIG, PROVENANCE):
+            with contextlib.suppress(FileNotFoundError):
+                if self._brought.get(name) != self._version(name):
+                    self._put_file(name)
         folds = [record for record in records if isinstance(record, FoldRecord)]
         if folds:
             self._put_chunk(folds[0].trial, folds[0].chunk)
@@ -194,7 +201,13 @@ class _Mirror:
 
     def _put_file(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
+            self._brought[name] = self._version(name)
             self._uploads.put(name, (self._run.path / name).read_bytes())
+
+    def _version(self, name: str) -> tuple[int, int]:
+        """Of a file that is only ever replaced: another one after each time."""
+        status = (self._run.path / name).stat()
+        return status.st_ino, status.st_mtime_ns
 
 
 def _object(trial: Trial, chunk: int) -> str:
@@ -220,7 +233,7 @@ def download(address: str, root: Path) -> Path:
         )
     new = path.with_name(f".{path.name}.download")
     try:
-        names = bucket.names()
+        names = _asked(bucket.names, bucket)
         if PROVENANCE not in names or CONFIG not in names:
             raise RunError(
                 "a run is mirrored at the address", received=f"{address}: none", fix="MIRROR/NAME-OF-THE-RUN"
@@ -239,7 +252,20 @@ def _fetch(bucket: Bucket, name: str, folder: Path) -> None:
     parts = Path(name).parts
     if parts[0] not in (CONFIG, PROVENANCE, TRIALS, VERDICTS, CHUNKS, MAPS) or ".." in parts:
         return
+    data = _asked(partial(bucket.get, name), bucket)
     file = folder / (FOLDS if parts[0] == CHUNKS else name)
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as target:
-        target.write(bucket.get(name))
+        target.write(data)
+
+
+def _asked(question: Callable[[], A], bucket: Bucket) -> A:
+    """The answer of a storage; RunError where it gives none."""
+    try:
+        return question()
+    except OSError as error:
+        raise RunError(
+            "the storage of a mirror must answer, to fetch a run from it",
+            received=f"{bucket.address}: {str(error).splitlines()[0][:200]}",
+            fix="check the network, and the keys and the region in the environment; then the same command again",
+        ) from error

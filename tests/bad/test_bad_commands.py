@@ -45,7 +45,11 @@ from tests.bad.inputs import write
             "resume done search.trials=many",
             ("command line: search.trials=many: search.trials must be a whole number ≥ 1", "'many'"),
         ),
-        ("resume done search.trials=[", ("a value is written as in YAML", "search.trials=[")),
+        (
+            "evaluate one.yaml search.time_budget=1h",
+            ("an evaluation trains all folds, so it has no budget", "search.time_budget=1h"),
+        ),
+        ("resume done search.trials=[", ("search.trials=[ is not an override", "write KEY=VALUE")),
         (
             "data check wrongdb /x",
             ("a database is one of: casme2, ckplus, composite, manifest, megc2019,", "'wrongdb'"),

@@ -53,7 +53,7 @@ def text(file: Path | str, *overrides: str) -> str:
         (
             "search: {concurrency: all}",
             "",
-            "search.concurrency must be a whole number ≥ 1, or auto",
+            "search.concurrency must be a whole number ≥ 1 and ≤ 10000, or auto",
             "'all'",
             "leave it out for the default, auto",
         ),
@@ -94,6 +94,14 @@ def text(file: Path | str, *overrides: str) -> str:
             "eta",
             "did you mean delta? valid keys: alpha,",
         ),
+        (
+            "exported: {mode: null}",
+            "",
+            "exported.mode must hold keys with values",
+            "None",
+            "leave exported: out",
+        ),
+        ("exported:\n  uf1: '0.5'", "+1", "exported.uf1 must be a number", "'0.5'", "leave exported: out"),
         ("search: 3", "", "search must hold keys with values", "3", "valid keys: concurrency,"),
         ("run: {name: a/b}", "", "run.name must be a plain folder name", "a/b", "letters"),
         (
@@ -226,7 +234,7 @@ def test_all_mistakes_are_told_together_with_their_places(write: Write) -> None:
         f"mine.yaml:{FIRST}: unknown key serach",
         f"{_shipped('data/casme2.yaml')}:3: data.root is required",
         "command line: search.trials=abc: search.trials must be a whole number ≥ 1",
-        "command line: trial.cpus=0: trial.cpus must be a number > 0",
+        "command line: trial.cpus=0: trial.cpus must be a number ≥ 0.0001 and ≤ 1024",
         "command line: algorithm.loss.weight=-1: algorithm.loss.weight must be a number ≥ 0 and ≤ 10",
         f"mine.yaml:{FIRST + 1}: space.algorithm.steps has low ≥ high",
         f"mine.yaml:{FIRST + 1}: space.algorithm.kind is a choice without options",
@@ -250,6 +258,17 @@ def _shipped(name: str) -> Path:
         ("search=3", "command line: search=3: search must hold keys with values"),
         ("data=casme", "command line: data=casme: there is no such data"),
         ("~space.algorithm.x", "command line: ~space.algorithm.x: this cannot be composed"),
+        ("search.points={}", "command line: search.points={}: search.points must be a list, each a mapping"),
+        ("search.race=[1]", "command line: search.race=[1]: search.race must hold keys with values"),
+        (
+            "search.concurrency=1000000",
+            "command line: search.concurrency=1000000: search.concurrency must be a whole number ≥ 1 and ≤ 10000, "
+            "or auto",
+        ),
+        (
+            "trial.gpus=1e-9",
+            "command line: trial.gpus=1e-9: trial.gpus must be 0, or a share of a card of 0.0001 or more",
+        ),
         ("~foo", "command line: ~foo: this cannot be composed"),
         ("data.root=${nowhere}", "command line: data.root=${nowhere}: data.root cannot be resolved"),
         (

@@ -13,6 +13,8 @@ from mersearch.errors import ConfigError, Several
     ("name", "value"),
     [
         ("frames", 0),
+        ("frames", 1_000_000_000),
+        ("flow_size", 1_000_000_000),
         ("size", 7),
         ("size", 225),
         ("flow_size", 15),

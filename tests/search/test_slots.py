@@ -27,6 +27,19 @@ def test_a_given_concurrency_counts_but_never_exceeds_the_cards() -> None:
     assert local_slots(1, 1, 5, cores=8, cards=2).count == 2
 
 
+@pytest.mark.parametrize("cpus", [0.0001, 1, 1024])
+def test_a_machine_is_asked_for_no_more_processes_than_it_bears_whatever_is_wished(cpus: float) -> None:
+    for slots in (
+        local_slots(cpus, 0, 10_000, cores=2, cards=0),
+        local_slots(cpus, 0, "auto", cores=2, cards=0),
+        local_slots(cpus, 0.0001, "auto", cores=2, cards=8),
+        cluster_slots(cpus, 0, "auto", nodes=[Node(2, 0), Node(1024, 0)]),
+    ):
+        assert 1 <= slots.count <= 64 * 1026
+    assert local_slots(cpus, 0, 10_000, cores=2, cards=0).count * cpus <= max(cpus, 128)
+    assert local_slots(1, 0, 100, cores=2, cards=0).count == 100
+
+
 def test_trials_on_cards_of_a_machine_without_any_are_an_error() -> None:
     with pytest.raises(ClusterError, match=r"trial\.gpus=1, 0 cards visible"):
         local_slots(1, 1, "auto", cores=2, cards=0)

@@ -5,15 +5,18 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyarrow import fs
 
 from mersearch.errors import RunError
 from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
 from mersearch.store import RunDirectory
 from mersearch.store.bucket import Bucket, below
+from mersearch.store.files import replace
 from mersearch.store.mirror import download, mirroring, require_unmirrored
 from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
 
@@ -69,6 +72,29 @@ def test_a_chunk_from_before_a_trial_started_again_does_not_stand_for_the_one_af
     found = RunDirectory.open(download(f"{address}/run", tmp_path / "there")).read()
     assert [fold.seconds for fold in found.folds(0)] == [9.0]
     assert facts(found) == facts(run.read())
+
+
+def test_what_a_search_writes_about_itself_after_its_start_is_there_before_its_folds(tmp_path: Path) -> None:
+    """As the share of a card that was measured, and the numeric mode of another machine."""
+    run, address, there = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket", tmp_path / "bucket" / "run"
+    with run.writer() as writer, mirroring(run, writer, address, print) as recorder:
+        writer.write_config({"seed": 0, "trial": {"gpus": 0.25}})
+        replace(run.path / "provenance.json", b'{"turns": []}', run.path)
+        session = Session(recorder, space=SPACE, trials=1, metric="uf1", policy=NoStopping(), seed=7)
+        session.next_trial()
+    for name in ("config.yaml", "provenance.json"):
+        assert (there / name).read_bytes() == (run.path / name).read_bytes()
+
+
+def test_what_a_run_says_about_itself_is_brought_once_as_long_as_it_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, put = list[str](), Bucket.put
+    monkeypatch.setattr(
+        Bucket, "put", lambda bucket, name, data: [names.append(name), put(bucket, name, data)]
+    )
+    mirrored(a_run(tmp_path / "run"), f"file://{tmp_path}/bucket")
+    assert names.count("config.yaml") == names.count("provenance.json") == 1
 
 
 def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
@@ -183,6 +209,28 @@ def test_a_storage_that_does_not_answer_refuses_no_run(
     require_unmirrored(f"file://{tmp_path}", "run")
 
 
+def test_a_storage_that_is_away_when_it_is_named_stops_no_search_and_gets_everything_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(address: str) -> tuple[fs.FileSystem, str]:
+        raise OSError("When resolving region for bucket 'bucket': no network")
+
+    run, address, notes = a_run(tmp_path / "run"), f"file://{tmp_path}/bucket", list[str]()
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, "FileSystem", SimpleNamespace(from_uri=silent))
+        bucket = Bucket(f"{address}/run")
+        require_unmirrored(address, "run")
+        mirrored(run, address, notes=notes)
+        with pytest.raises(RunError, match=r"must answer(.|\n)*no network(.|\n)*check the network"):
+            download(f"{address}/run", tmp_path / "there")
+    assert not run.read().missing()
+    assert ["is behind" in note for note in notes] == [True]
+    assert bucket.names() == [], "the storage is back"
+    mirrored(run, address)
+    found = RunDirectory.open(download(f"{address}/run", tmp_path / "there"))
+    assert facts(found.read()) == facts(run.read())
+
+
 def test_options_of_an_address_stay_behind_its_folders() -> None:
     assert below("s3://bucket/runs/", "first", "nested-5") == "s3://bucket/runs/first/nested-5"
     assert below("s3://bucket/runs/?region=eu-west-1", "first") == "s3://bucket/runs/first?region=eu-west-1"
@@ -209,7 +257,30 @@ def test_maps_come_back_with_the_folds(tmp_path: Path) -> None:
     assert np.array_equal(np.load(found / "maps" / "00000" / "002.npy"), maps)
 
 
-def test_an_address_with_a_secret_in_it_is_refused_without_showing_it() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://key:hunter2@bucket/runs",
+        "abfss://container:hunter2@account.dfs.core.windows.net/x",
+        "s3://bucket/x?region=eu-west-1&secret_key=hunter2",
+        "abfss://container@account.dfs.core.windows.net/x?client_secret=hunter2",
+        "abfss://container@account.dfs.core.windows.net/x?sig=hunter2",
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_without_showing_it(address: str) -> None:
     with pytest.raises(RunError, match="holds no secret") as error:
-        Bucket("s3://key:hunter2@bucket/runs")
+        Bucket(address)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_container_before_an_at_sign_is_no_secret() -> None:
+    address = "abfss://container@account.dfs.core.windows.net/x"
+    assert Bucket(f"{address}/").address == address
+
+
+def test_what_options_of_a_wrong_address_are_set_to_is_not_shown() -> None:
+    with pytest.raises(RunError, match=r"s3://bucket/x\?passphrase=…: .*query parameter") as error:
+        Bucket("s3://bucket/x?passphrase=hunter2")
+    with pytest.raises(RunError, match=r"nonsense://x\?passphrase=…: .*nonsense://x\?passphrase=…"):
+        Bucket("nonsense://x?passphrase=hunter2")
     assert "hunter2" not in str(error.value)
