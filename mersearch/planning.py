@@ -205,7 +205,14 @@ def _own_mode(config: Config) -> Mode:
 
 
 def _wrapped(name: str, text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {name:10s} ", subsequent_indent=" " * 13)
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {name:10s} ",
+        subsequent_indent=" " * 13,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _trials(config: Config) -> str:

@@ -192,8 +192,8 @@ def test_an_evaluation_away_from_the_ledger_shows_what_the_export_says_of_the_ch
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(place)
-    assert mersearch(monkeypatch, "export", "one", "-o", "away") == 0
-    file = place / "away/best.yaml"
+    assert mersearch(monkeypatch, "export", "one", "-o", "carried") == 0
+    file = place / "carried/best.yaml"
     values = yaml.safe_load(file.read_text())
     values["exported"]["corrected"] |= {"configurations": 40, "interval": [0.125, 0.375]}
     values["exported"]["corrected"]["corrected"]["uf1"] = 0.25
