@@ -105,7 +105,7 @@ def raise_all(errors: Sequence[MersearchError]) -> None:
         raise Several(errors)
 
 
-_FULL = ("out of memory", "ALLOC_FAILED")
+_FULL = ("out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 """In the messages of a card without memory left: of the allocator, of the driver, and of cuBLAS, cuDNN and others."""
 
 

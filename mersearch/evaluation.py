@@ -296,29 +296,20 @@ def report(opened: Opened, trial: Trial, file: Path, *, trained: bool) -> list[s
                 else _reseeded(file, opened.config.run.seed) or "the configuration, code or data changed"
             )
             lines.append(f"In {carried['run']}, trial {carried['trial']} had {stored} ({why}).")
-    lines += _beside(honest(opened.run, opened.run.read()), carried)
+    seen = {} if _reseeded(file, opened.config.run.seed) else carried
+    lines += _beside(honest(opened.run, opened.run.read()), seen)
     lines.append(f"The predictions are in {opened.run.path / 'folds.jsonl'}.")
     return [part for line in lines for part in _WRAPPER.wrap(line)]
 
 
 def _beside(corrected: Honest | None, carried: Mapping[str, Any]) -> list[str]:
-    """What the choice of this configuration among others leaves of its score: as known here, or as the file says.
-
-    The ledger that it was chosen from may be on another machine: the exported file knows more then.
-    """
-    among = 0 if corrected is None else corrected.configurations
-    try:
-        exported, (low, high) = carried["corrected"], carried["corrected"]["interval"]
-        if among < exported["configurations"]:
-            metric, values = NAMES[exported["metric"]], exported["corrected"]
-            return [
-                f"expected on new subjects: {', '.join(f'{NAMES[name]} {values[name]:.3f}' for name in METRICS)}",
-                f"  (as exported: {metric} {low:.3f} to {high:.3f} with 95 %, corrected for the choice among",
-                f"  {exported['configurations']} configurations in {carried['run']})",
-            ]
-    except (KeyError, TypeError, ValueError):
-        pass
-    return [] if corrected is None or among < 2 else corrected.lines()
+    """What the choice of this configuration among others leaves of its score, as far as it is known here."""
+    told = Honest.of(carried.get("corrected"))
+    among = 1 if corrected is None else corrected.configurations
+    if told is not None and among < told.configurations:
+        first = f"As exported, in {carried['run']}, from which it was chosen:"
+        return [first, *(f"  {line}" for line in told.lines())]
+    return [] if corrected is None or among == 1 else corrected.lines()
 
 
 def _reseeded(file: Path, seed: int) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -57,6 +57,27 @@ class Honest:
     databases: dict[str, Scores] = field(default_factory=dict)
     current: bool = True
 
+    @classmethod
+    def of(cls, values: Any) -> Self | None:
+        """What `facts` gave; None where these are no such values."""
+        try:
+            low, high = values["interval"]
+            return cls(
+                trial=int(values["trial"]),
+                metric={name: name for name in NAMES}[values["metric"]],
+                naive={name: float(values["naive"][name]) for name in METRICS},
+                corrected={name: float(values["corrected"][name]) for name in METRICS},
+                conservative=float(values["conservative"]),
+                interval=(float(low), float(high)),
+                configurations=int(values["configurations"]),
+                complete=int(values["complete"]),
+                subjects=int(values["subjects"]),
+                databases=dict(values.get("databases", {})),
+                current=bool(values["current"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
     def facts(self) -> dict[str, Any]:
         """For `--json`, the export and the file."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -65,7 +86,7 @@ class Honest:
         return {**values, "interval": list(self.interval), "reliable": self.subjects >= RELIABLE}
 
     def lines(self) -> list[str]:
-        """Two or three lines of at most 78 columns, to stand below the score that was found."""
+        """Lines of at most 78 columns, to stand below the score that was found."""
         low, high = self.interval
         scores = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in self.corrected.items())
         text = [
@@ -84,12 +105,12 @@ class Honest:
         """What it is corrected for."""
         if self.configurations == 1:
             return [
-                "  no other was scored on these data here, so it is corrected for no choice;",
-                "  where this configuration was chosen elsewhere on the same data, expect less)",
+                "  not corrected for a choice: none is known of here, and where it was chosen",
+                "  among others on the same data, expect less)",
             ]
         return [
             f"  corrected for the choice among {self.configurations} configurations that were scored on these",
-            f"  data; {self.complete} of them have all folds)",
+            f"  data; with all folds: {self.complete})",
         ]
 
 
@@ -206,9 +227,7 @@ def _kept(run: RunDirectory) -> tuple[str, Honest] | None:
     """The key and the values of the file; None where it is missing or not one of ours."""
     try:
         values = json.loads((run.path / FILE).read_bytes())
-        values.setdefault("databases", {})
-        names = Honest.__dataclass_fields__
-        found = Honest(**{**{name: values[name] for name in names}, "interval": tuple(values["interval"])})
-        return str(values["key"]), found
-    except (OSError, ValueError, KeyError, TypeError):
+        found = Honest.of(values)
+        return None if found is None else (str(values["key"]), found)
+    except (OSError, ValueError, KeyError):
         return None

@@ -19,7 +19,6 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
-from mersearch.ledger import adopt
 from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
@@ -108,8 +107,6 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
         now = Source(config.run.name, provenance["data"], plan)
         provenance = {**provenance, KEY: warm_start(config, now, earlier)}
     run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
-    if earlier is not None:
-        adopt(run, earlier)
     remarks = (*ready.remarks, *_noted(provenance["data"]))
     return Opened(run, config, ready.study, new=True, remarks=remarks)
 

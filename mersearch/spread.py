@@ -39,8 +39,8 @@ class Chosen:
         """What stands beside the scores of the other seeds, 80 columns wide."""
         had = ", ".join(f"{NAMES[name]} {value:.4f}" for name, value in self.scores.items())
         text = (
-            f"Not seed {self.seed}, with which the configuration was exported from {self.where} ({had}): the best of "
-            "many trials looks better than it is."
+            f"Not seed {self.seed}, with which the configuration was exported from {self.where} ({had}): it may have "
+            "been chosen for that score."
         )
         return textwrap.wrap(text, 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 

@@ -201,12 +201,16 @@ def test_an_evaluation_away_from_the_ledger_shows_what_the_export_says_of_the_ch
     capsys.readouterr()
     assert mersearch(monkeypatch, "evaluate", str(file)) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "expected on new subjects: UF1 0.250" in told
+    assert "As exported, in one, from which it was chosen: expected on new subjects: UF1 0.250" in told
+    assert "(UF1 0.125 to 0.375 with 95 %" in told
+    assert "corrected for the choice among 40 configurations" in told
     assert (
-        "as exported: UF1 0.125 to 0.375 with 95 %, corrected for the choice among 40 configurations" in told
+        mersearch(monkeypatch, "evaluate", str(file), "run.seed=1", "run.root=others", "run.name=reseeded")
+        == 0
     )
+    assert "As exported" not in capsys.readouterr().out, "another seed is another configuration"
     assert mersearch(monkeypatch, "status", "one") == 0
-    assert "it is corrected for no choice" in " ".join(capsys.readouterr().out.split())
+    assert "not corrected for a choice" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_chunk_that_fits_into_no_card_as_one_program_is_trained_fold_by_fold_and_exported_so(

@@ -64,12 +64,13 @@ def test_several_errors_stand_below_each_other() -> None:
         (RuntimeError("CUDA error: out of memory"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"), True),
         (ChunkTooLarge("a chunk must fit"), True),
         (RuntimeError("CUDA error: device-side assert triggered"), False),
         (ValueError("out of memory"), False),
         (MemoryError("out of memory"), False),
     ],
-    ids=["allocator", "driver", "cublas", "cudnn", "ours", "assert", "value", "host"],
+    ids=["allocator", "driver", "cublas", "cudnn", "cudnn 9", "ours", "assert", "value", "host"],
 )
 def test_a_card_without_memory_is_known_by_whatever_of_it_complains(error: Exception, full: bool) -> None:
     assert out_of_memory(error) is full

@@ -16,7 +16,7 @@ import pytest
 from mersearch import ledger, selection
 from mersearch.errors import Interrupted
 from mersearch.honest import FILE, honest, keep, keep_if_free
-from mersearch.ledger import Unreadable, adopt, competition, entries, ledger_path, read, record, recording
+from mersearch.ledger import Unreadable, competition, entries, ledger_path, read, record, recording
 from mersearch.metrics import confusion
 from mersearch.nesting import put
 from mersearch.search.policy import NoStopping, Policy
@@ -46,9 +46,18 @@ CONFIG: dict[str, Any] = {
 
 
 def a_run(
-    path: Path, *, plan: FoldPlan | None = None, labels: str = "three", **sections: Any
+    path: Path,
+    *,
+    plan: FoldPlan | None = None,
+    labels: str = "three",
+    earlier: RunDirectory | None = None,
+    **sections: Any,
 ) -> RunDirectory:
-    provenance = {"data": {"labels": labels, "databases": [{"name": "db", "label_file": "abc"}]}}
+    provenance: dict[str, Any] = {
+        "data": {"labels": labels, "databases": [{"name": "db", "label_file": "abc"}]}
+    }
+    if earlier is not None:
+        provenance["warm_start"] = {"path": str(earlier.path)}
     return RunDirectory.create(
         path, config={**CONFIG, **sections}, provenance=provenance, plan=plan or a_plan(7)
     )
@@ -140,20 +149,46 @@ def test_run_ledger_names_a_folder_that_runs_of_several_roots_share(tmp_path: Pa
     assert not (tmp_path / "one" / "ledger").exists()
 
 
-def test_what_an_earlier_run_of_another_root_was_chosen_from_is_adopted_once(tmp_path: Path) -> None:
-    here, there, earlier = (
-        searched(tmp_path / root / "r", 4, seed) for seed, root in enumerate(("one", "two", "three"))
-    )
-    adopt(there, earlier)
-    adopt(here, there)
-    names = {entry.configuration for run in (here, there, earlier) for entry in entries(run, run.read())}
+def test_what_an_earlier_run_of_another_root_was_chosen_from_counts_also_when_the_ledger_is_made_again(
+    tmp_path: Path,
+) -> None:
+    there = [searched(tmp_path / "there" / name, 4, seed) for name, seed in (("r", 1), ("s", 2))]
+    here = a_run(tmp_path / "here" / "r", earlier=there[0])
+    execute(here, 4, seed=3)
+    names = {entry.configuration for run in (*there, here) for entry in entries(run, run.read())}
     assert len(names) == 12
+    for _ in range(2):
+        record(here, here.read())
+        assert {entry.configuration for entry in read(ledger_path(here))} == names
+        assert len(read(ledger_path(there[0]))) == 8
+        lines = ledger_path(here).read_bytes()
+        record(here, here.read())
+        assert ledger_path(here).read_bytes() == lines
+        ledger_path(here).unlink()
+    record(here, here.read())
+    shutil.rmtree(tmp_path / "there")
+    record(here, here.read())
     assert {entry.configuration for entry in read(ledger_path(here))} == names
-    assert len(read(ledger_path(earlier))) == 4
-    lines = ledger_path(here).read_bytes()
-    adopt(here, there)
-    adopt(here, here)
-    assert ledger_path(here).read_bytes() == lines
+
+
+def test_a_namesake_in_another_root_is_another_run(tmp_path: Path) -> None:
+    runs = [searched(tmp_path / root / "r", 6, seed) for seed, root in enumerate(("one", "two"))]
+    low, high = sorted(runs, key=best_score)
+    assert best_score(low) < best_score(high)
+    again = a_run(tmp_path / "three" / "r", earlier=high)
+    execute(again, 6, seed=runs.index(low))
+    record(again, again.read())
+    best = again.read().best("uf1")
+    assert best is not None
+    assert best.score("uf1") == best_score(low)
+    found, _ = competition(again, again.read(), best.number, "uf1")
+    assert len(found.done) == 6, "what another run found better is not what this one was chosen from"
+
+
+def best_score(run: RunDirectory) -> float:
+    best = run.read().best("uf1")
+    assert best is not None
+    return best.score("uf1")
 
 
 def test_other_labels_and_other_clips_have_ledgers_of_their_own(tmp_path: Path) -> None:

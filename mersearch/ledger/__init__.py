@@ -8,13 +8,13 @@ written again from its run. What the other runs of the folder have not written d
 
 from mersearch.ledger.competing import competition
 from mersearch.ledger.file import Entry, Unreadable, read
-from mersearch.ledger.recording import adopt, entries, ledger_path, record, recording
+from mersearch.ledger.recording import WARM_START, entries, ledger_path, record, recording
 from mersearch.ledger.trained import pinned, trained
 
 __all__ = [
+    "WARM_START",
     "Entry",
     "Unreadable",
-    "adopt",
     "competition",
     "entries",
     "ledger_path",

@@ -22,6 +22,7 @@ from mersearch.store import (
     RunState,
     Trial,
     TrialEnded,
+    is_run,
     predictions,
     runs,
 )
@@ -29,6 +30,8 @@ from mersearch.store.followed import Followed
 from mersearch.store.records import Record
 
 FOLDER: Final = "ledger"
+WARM_START: Final = "warm_start"
+"""Of `provenance.json`: the earlier run that a search began with."""
 
 
 def ledger_path(run: RunDirectory) -> Path:
@@ -103,33 +106,39 @@ def _ends(record: Record) -> TypeGuard[TrialEnded]:
 
 
 def record(run: RunDirectory, state: RunState) -> None:
-    """Append what the ledger does not have of a run yet; where there is no ledger, also of the runs beside it.
+    """Append what the ledger does not have of a run yet, and of the earlier one that it began with.
+
+    Where there is no ledger, also what it does not have of the runs beside it.
 
     Raises:
         Interrupted: the disk is full.
         RunError: the ledger is not writable.
     """
     path = ledger_path(run)
-    found = entries(run, state)
+    found = [*_earlier(run, path), *entries(run, state)]
     if not path.exists():
         found = [*beside(run, path, {}), *found]
     _add(path, found, _stored(path, run.plan))
 
 
-def adopt(run: RunDirectory, earlier: RunDirectory) -> None:
-    """Append what the ledger of an earlier run knows about the same clips, where that is another one.
+def _earlier(run: RunDirectory, path: Path) -> list[Entry]:
+    """What another ledger, of the run that a search began with, knows about the same clips.
 
-    A search that begins with the scores of another has been chosen from these as well.
-
-    Raises what `record` raises.
+    With `search.warm_start` the winner has been chosen from these as well. Names of runs get their folder, so that
+    a namesake here is another run. What is not there any more is passed over.
     """
-    path, other, clips = ledger_path(run), ledger_path(earlier), clips_of(run.plan)
-    if path == other:
-        return
-    there = [entry for entry in read_all(other) if entry.about(clips)]
-    there += [*beside(earlier, other, {}), *entries(earlier, earlier.read())]
-    here = [] if path.exists() else beside(run, path, {})
-    _add(path, [*here, *there], _stored(path, run.plan))
+    place = run.provenance.get(WARM_START, {}).get("path")
+    if place is None or not is_run(Path(place)):
+        return []
+    earlier, clips = RunDirectory.open(Path(place)), clips_of(run.plan)
+    other = ledger_path(earlier)
+    if other == path:
+        return []
+    there = [*read_all(other), *beside(earlier, other, {}), *entries(earlier, earlier.read())]
+    return [
+        dataclasses.replace(entry, run=str(earlier.path.parent / entry.run))
+        for entry in deepest(entry for entry in there if entry.about(clips))
+    ]
 
 
 def _stored(path: Path, plan: FoldPlan) -> dict[str, Entry]:

@@ -111,7 +111,8 @@ class Bridge:
                 then does not count.
         """
         with self._leaving():
-            if report.unusable is not None:
+            had = self._gpus if room is None else room
+            if report.unusable is not None and not (report.exhausted and larger(had)):
                 raise report.unusable
             if backend != self.backend(trial):
                 self._pieces.release(trial, chunk)

@@ -16,14 +16,14 @@ from typing import Any, Final
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError, raise_all
 from mersearch.front import fold_cost
-from mersearch.ledger import pinned, trained
+from mersearch.ledger import WARM_START, pinned, trained
 from mersearch.sameness import Source, data_differences
 from mersearch.search.projection import comparable_score
 from mersearch.space import Space, is_active
 from mersearch.space.dimension import same
 from mersearch.store import Parameters, RunDirectory
 
-KEY: Final = "warm_start"
+KEY: Final = WARM_START
 """Of `provenance.json`."""
 
 
@@ -47,7 +47,7 @@ def find_earlier(config: Config) -> RunDirectory | None:
 
 
 def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, Any]:
-    """What `provenance.json` of a new run holds of an earlier one: its name, how many trials count, and these.
+    """What `provenance.json` of a new run holds of an earlier one: name, place, how many trials count, and these.
 
     Stopped trials count with their score projected to all folds, failed and running ones not at all. The seed of the
     training may differ.
@@ -84,7 +84,7 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
             ),
             fix="leave it out, or search the same settings with the same algorithm and preprocessing",
         )
-    return {"run": earlier.name, "scored": len(scored), "trials": found}
+    return {"run": earlier.name, "path": str(earlier.path.absolute()), "scored": len(scored), "trials": found}
 
 
 def scored_in(provenance: Mapping[str, Any]) -> tuple[Scored, ...]:

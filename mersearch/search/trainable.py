@@ -36,7 +36,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     """
 
     def setup(self, config: dict[str, Any], payload: Payload) -> None:
-        """Load the data, once for all trials of this actor."""
+        """Load the data, once for all trials of this actor; where the card is full, again with the first piece."""
         self._payload = payload
         self._worker: Worker | None = None
         self._unusable: MersearchError | None = None
@@ -44,22 +44,24 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def _open(self) -> Report:
-        """Load the data, or tell that the card has no memory for them now."""
+        """Load the data; a card that has no memory for them now may have it later."""
         try:
             self._worker = self._payload.open()
         except Exception as error:
-            if out_of_memory(error):
-                line = error.line if isinstance(error, TrialFailure) else _line(error)
-                return Report(failure=line, traceback=traceback.format_exc(), exhausted=True)
-            self._unusable = (
+            text = traceback.format_exc()
+            unusable = (
                 error
                 if isinstance(error, MersearchError)
                 else ClusterError(
                     "a worker must be able to load the data",
                     received=_line(error),
-                    fix=f"the whole error:\n{traceback.format_exc()}",
+                    fix=f"the whole error:\n{text}",
                 )
             )
+            if out_of_memory(error):
+                line = unusable.line if isinstance(unusable, TrialFailure) else _line(error)
+                return Report(failure=line, traceback=text, unusable=unusable, exhausted=True)
+            self._unusable = unusable
         return Report(unusable=self._unusable)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

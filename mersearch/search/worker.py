@@ -37,7 +37,8 @@ class Report:
         folds: the finished folds of the chunk.
         failure: why the trial cannot be trained; empty where it can.
         traceback: of an exception of the algorithm, else empty.
-        unusable: the worker itself cannot work, whatever the trial.
+        unusable: the worker itself cannot work, whatever the trial; with `exhausted`, it may with a larger share of
+            the card.
         remark: of the worker on itself, see `Worker`.
         exhausted: whether the memory of the card was, which others may share.
     """
@@ -83,7 +84,7 @@ class Payload(Protocol):
         ...
 
     def open(self) -> Worker:
-        """Load the data; called once in every worker process."""
+        """Load the data; called once in every worker process, and again where the card was full."""
         ...
 
 

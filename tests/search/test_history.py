@@ -79,7 +79,7 @@ def test_complete_and_stopped_trials_count_with_their_full_and_projected_scores(
     ]
     assert {trial.state for trial in state.trials.values()} == {"complete", "stopped", "failed"}
     uar = dataclasses.replace(config, search=dataclasses.replace(config.search, metric="uar"))
-    assert start(uar, earlier) == {"run": "old", "scored": 10, "trials": expected}
+    assert start(uar, earlier) == {"run": "old", "path": str(earlier.path), "scored": 10, "trials": expected}
 
 
 def test_a_narrower_space_takes_the_trials_that_lie_in_it_and_says_how_many(

@@ -116,6 +116,23 @@ def test_a_trial_that_exhausts_a_shared_card_goes_on_with_more_of_it_and_fails_o
     assert "the memory of a whole card is not enough" in failed.why
 
 
+def test_clips_that_a_share_of_a_card_is_too_small_for_enlarge_it_and_on_a_whole_card_end_the_search_unfailed(
+    run: RunDirectory, notes: Notebook
+) -> None:
+    reason = ClusterError("the clips must fit into the memory of the card")
+    full = Report(failure="too large", traceback="Traceback", unusable=reason, exhausted=True)
+    with a_session(run, trials=1, policy=NoStopping()) as session:
+        bridge = Bridge(
+            session, run.path, Events(run.path, "uf1"), notes, lambda: "", gpus=0.5, backend="fused"
+        )
+        assert not bridge.report(0, suggested(bridge)["chunk"], full)
+        assert bridge.room(0) == 1.0
+        with pytest.raises(Leave) as caught:
+            bridge.report(0, suggested(bridge)["chunk"], full, 1.0)
+        assert caught.value.error is reason
+        assert session.state.trials[0].state == "running", "another start may find the card free"
+
+
 def test_pieces_of_a_trial_that_exhaust_a_shared_card_at_once_enlarge_its_share_once(
     run: RunDirectory, notes: Notebook
 ) -> None:

@@ -134,7 +134,7 @@ def test_a_worker_whose_card_is_full_when_it_starts_says_so_and_opens_again_with
     actor = an_actor(Late(a_plan()))
     first, then = (*reports(actor, 1), *reports(actor, 1))
     assert first.exhausted
-    assert first.unusable is None
+    assert isinstance(first.unusable, ChunkTooLarge)
     assert first.failure.startswith("the clips must fit into the memory of the card: ")
     assert then.folds
     assert not then.failure
