@@ -36,6 +36,9 @@ from tests.bad.inputs import write
             )
             for command in ("evaluate", "ablate", "train")
         ),
+        ("evaluate " + "x" * 300, ("x cannot be read", "File name too long")),
+        (f"evaluate {'x' * 300}/best.yaml", ("best.yaml cannot be read", "File name too long")),
+        ("evaluate ~nobodyhere/best.yaml", ("best.yaml cannot be read", "home directory")),
         ("evaluate space.yaml", ("one configuration is wanted, not a search space", "space.yaml searches 1")),
         (
             "resume done run.seed=1",
