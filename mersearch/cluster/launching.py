@@ -16,7 +16,7 @@ from mersearch.config.schema import Schema
 from mersearch.errors import ConfigError, Several
 from mersearch.space.problem import Problem, did_you_mean, unknown_key
 
-_COMMAND: Final = re.compile(r"(?:^|[;&|(]|\b(?:exec|then|do)\s)\s*mersearch\s+(?P<words>[^;&|\n]+)")
+_COMMAND: Final = re.compile(r"(?:^|[;&|(\n]|\b(?:exec|then|do)\s)\s*mersearch[ \t]+(?P<words>[^;&|\n]+)")
 _KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$`]*")
 
 
