@@ -48,7 +48,7 @@ def given(words: list[str], key: str) -> str:
 
 
 def mersearch_findings(text: str, line: int) -> Iterator[Finding]:
-    """Commands that there are not, keys that no configuration has, and values that their key does not take."""
+    """Unknown commands, unknown keys, and values that their key does not take."""
     for first, *words in commands(text):
         if re.fullmatch(r"[a-z]+", first) and first not in known("mersearch"):
             fix = did_you_mean(first, known("mersearch"), "commands")

@@ -50,7 +50,11 @@ from tests.bad.inputs import write
         ),
         (
             "evaluate one.yaml search.time_budget=1h",
-            ("an evaluation trains all folds, so it has no budget", "search.time_budget=1h"),
+            (
+                "an evaluation trains all folds, so it has no budget",
+                "search.time_budget=1h",
+                "Ctrl-C interrupts",
+            ),
         ),
         ("resume done search.trials=[", ("search.trials=[ is not an override", "write KEY=VALUE")),
         (
