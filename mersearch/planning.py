@@ -91,6 +91,9 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
 def refusal(config: Config) -> MersearchError | None:
     """Why a launch would neither start the run nor go on with it; None where it would.
 
+    Of the run of `search.warm_start` it asks only whether it is there, and does not look at its trials: that none of
+    them counts in the new search, or that its data differ, is told by launch alone.
+
     Raises:
         RunError: the run cannot be read.
     """

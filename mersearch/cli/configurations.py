@@ -91,5 +91,5 @@ def _require_no_budget(overrides: Sequence[str]) -> None:
         raise ConfigError(
             "an evaluation trains all folds, so it has no budget",
             received=", ".join(taken),
-            fix="leave it out; what Ctrl-C ends, the same command goes on with",
+            fix="leave it out; Ctrl-C interrupts an evaluation, and the same command goes on with it",
         )

@@ -67,14 +67,21 @@ def single(file: Path, overrides: list[str] | None) -> Config:
 
 
 def _require_there(file: Path) -> None:
-    """Raise ConfigError where a file is neither there nor a shipped search space."""
-    from mersearch.config.shipped import shipped_spaces
+    """Raise ConfigError where a file is neither there nor a shipped search space.
+
+    A name that no file can have is left to `compose`, which tells it.
+    """
+    from mersearch.config.shipped import shipped_space
     from mersearch.similar import did_you_mean
 
-    if os.path.lexists(file.expanduser()) or (shipped_spaces() / f"{file}.yaml").is_file():
+    try:
+        if os.path.lexists(file.expanduser()) or shipped_space(file):
+            return
+        beside = did_you_mean(file.expanduser())
+    except (OSError, RuntimeError):
         return
     raise ConfigError(
         "a configuration is a YAML file, as mersearch export writes it",
         received=f"{file} does not exist",
-        fix=f"{did_you_mean(file.expanduser())}mersearch export RUN writes one",
+        fix=f"{beside}mersearch export RUN writes one",
     )

@@ -16,7 +16,7 @@ from mersearch.config.schema import Schema
 from mersearch.errors import ConfigError, Several
 from mersearch.space.problem import Problem, did_you_mean, unknown_key
 
-_COMMAND: Final = re.compile(r"(?:^|[;&|(]|\b(?:exec|then|do)\s)\s*mersearch\s+(?P<words>[^;&|\n]+)")
+_COMMAND: Final = re.compile(r"(?:^|[;&|(\n]|\b(?:exec|then|do)\s)\s*mersearch[ \t]+(?P<words>[^;&|\n]+)")
 _KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$`]*")
 
 
@@ -48,7 +48,7 @@ def given(words: list[str], key: str) -> str:
 
 
 def mersearch_findings(text: str, line: int) -> Iterator[Finding]:
-    """Commands that there are not, keys that no configuration has, and values that their key does not take."""
+    """Unknown commands, unknown keys, and values that their key does not take."""
     for first, *words in commands(text):
         if re.fullmatch(r"[a-z]+", first) and first not in known("mersearch"):
             fix = did_you_mean(first, known("mersearch"), "commands")

@@ -38,10 +38,20 @@ def space_file(space: str | Path) -> Path:
         raise ConfigError(f"{space} cannot be read", received=str(error), fix=fix) from error
 
 
+def shipped_space(space: str | Path) -> Path | None:
+    """The file of the shipped search space of this name; None where there is none.
+
+    Raises:
+        OSError: The name is none that a file can have.
+    """
+    name = Path(space)
+    named = shipped_spaces() / f"{space}.yaml"
+    return named if name.suffix == "" and name.name == str(space) and named.is_file() else None
+
+
 def _space_file(space: str | Path) -> Path:
-    file, shipped = Path(space).expanduser(), shipped_spaces()
-    named = shipped / f"{space}.yaml"
-    if file.suffix == "" and file.name == str(space) and named.is_file():
+    file = Path(space).expanduser()
+    if named := shipped_space(space):
         return named
     if file.is_dir():
         fix = (
@@ -49,7 +59,7 @@ def _space_file(space: str | Path) -> Path:
         )
         raise ConfigError(f"{space} is a folder, not a YAML file", received=str(space), fix=fix)
     if not file.is_file():
-        names = [found.stem for found in shipped.glob("*.yaml")]
+        names = [found.stem for found in shipped_spaces().glob("*.yaml")]
         is_path = bool(file.suffix or file.parent.name)
         beside = mistyped(file) if is_path else ""
         fix = beside + did_you_mean("" if beside else file.stem, names, "shipped search spaces")

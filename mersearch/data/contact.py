@@ -83,6 +83,8 @@ class Sheet:
         full: displacement in full colour, in pixels of a face `face` wide.
         face: width of that face.
         terms: who may see the sheet.
+        stills: whether every clip of the database is one picture, in which nothing moves.
+        given_flow: whether a clip of the database brings its flow, which the sheet does not show.
     """
 
     title: str
@@ -91,11 +93,8 @@ class Sheet:
     full: float
     face: int
     terms: str
-
-    @property
-    def stills(self) -> bool:
-        """Whether every clip is one picture, in which nothing moves."""
-        return all(panel.clip.onset == panel.clip.offset for _, _, panels in self.rows for panel in panels)
+    stills: bool
+    given_flow: bool
 
 
 def contact_sheet(
@@ -140,6 +139,8 @@ def contact_sheet(
         full=full,
         face=settings.face_size,
         terms=_terms(given),
+        stills=all(clip.onset == clip.offset for clip in database.clips),
+        given_flow=any(clip.flow is not None for clip in database.clips),
     )
 
 

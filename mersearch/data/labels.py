@@ -75,7 +75,7 @@ def label_set(name: str, database: str | None = None) -> LabelSet:
         raise DataError(
             f"a label set{f' of {database}' if database else ''} is one of: {', '.join(label_sets(database))}",
             received=f"{name!r}{whose}",
-            fix="use one of these names: data.labels=NAME, or --labels NAME of mersearch data",
+            fix=f"use one of these names: {NAMED}",
         )
     if database is None and len(owners) > 1:
         fix = "name the database too"
@@ -95,6 +95,8 @@ def label_set(name: str, database: str | None = None) -> LabelSet:
 
 DERIVED = "derived"
 """The label set of a manifest that has the classes which it holds."""
+NAMED = "data.labels=NAME, or --labels NAME of mersearch data"
+"""Where a label set is named."""
 
 
 def derived(emotions: Iterable[str]) -> LabelSet:
@@ -118,7 +120,7 @@ def shared_label_set(name: str, database: str = "") -> LabelSet:
         return replace(label_set(wanted, database), expected={}, dropped={})
     if not owners:
         names = ", ".join((DERIVED, *label_sets()))
-        fix = "use one of these names: data.labels=NAME, or --labels NAME of mersearch data"
+        fix = f"use one of these names: {NAMED}"
         raise DataError(f"a label set of a manifest is one of: {names}", received=repr(name), fix=fix)
     sets = [label_set(wanted, owner) for owner in owners]
     mapping: dict[str, str | None] = {}

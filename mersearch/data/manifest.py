@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mersearch.data.files import raise_clip_errors, sha256
 from mersearch.data.flow_maps import ARRAYS, PICTURES
-from mersearch.data.labels import DERIVED, LabelSet, derived, shared_label_set
+from mersearch.data.labels import DERIVED, NAMED, LabelSet, derived, shared_label_set
 from mersearch.data.manifest_clips import clip_of
 from mersearch.data.manifest_people import People
 from mersearch.data.manifest_table import Row, find_manifest, read_table
@@ -91,7 +91,7 @@ def _database(
     raise_clip_errors(path.name, errors)
     clips = gathering.clips
     if not clips:
-        fix = f"name another label set, or {DERIVED} (data.labels=NAME, or --labels NAME of mersearch data)"
+        fix = f"name another label set, or {DERIVED} ({NAMED})"
         received = f"no clip of {', '.join(chosen.classes)} in {path.name}"
         raise DataError(f"a manifest has clips of the label set {chosen.name}", received=received, fix=fix)
     if kind == "micro" and len({clip.emotion for clip in clips}) == 1:

@@ -103,6 +103,19 @@ def caption(panel: Panel) -> str:
     return f"{clip.clip_id}   {units}   {apex}   head {panel.head:.1f} px"
 
 
+def key(sheet: Sheet) -> str:
+    """What the colours mean."""
+    flow = (
+        "Flow: from onset to apex without that of the head, full colour "
+        f"from {sheet.full:g} px of a face {sheet.face} px wide, direction as in the wheel."
+    )
+    if sheet.stills:
+        flow = f"Every clip is one picture{'' if sheet.given_flow else ', so there is no flow'}."
+    if sheet.given_flow:
+        flow += " Flow that is given is not shown."
+    return f"Yellow: the crop, and where the eyes belong. {flow} Red: regions of the annotated action units."
+
+
 def _empty(axes: Any) -> Any:
     axes.set_axis_off()
     return axes
@@ -111,17 +124,10 @@ def _empty(axes: Any) -> Any:
 def _frame(figure: Any, sheet: Sheet, width: float, height: float) -> None:
     """Title, what the colours mean, and whose pictures these are."""
     figure.text(0.01, 1 - 0.25 / height, sheet.title, fontsize=11, color=INK, va="center")
-    flow = (
-        "Flow: from onset to apex without that of the head, full colour "
-        f"from {sheet.full:g} px of a face {sheet.face} px wide, direction as in the wheel."
-    )
-    if sheet.stills:
-        flow = "Every clip is one picture, so there is no flow."
-    key = f"Yellow: the crop, and where the eyes belong. {flow} Red: regions of the annotated action units."
     figure.text(
         0.01,
         1 - 0.42 / height,
-        "\n".join(textwrap.wrap(key, int(width * 15))),
+        "\n".join(textwrap.wrap(key(sheet), int(width * 15))),
         fontsize=7,
         color=GREY,
         va="top",

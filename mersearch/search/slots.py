@@ -56,7 +56,8 @@ def local_slots(
     Args:
         cpus: cores per trial; one trial runs even where it asks for more than there are.
         gpus: cards per trial, a fraction shares one; auto = 1 where there are cards, else 0.
-        concurrency: a number is taken as it is, but never more than the cards hold, or than `CROWD` for each core.
+        concurrency: a number is taken as it is, but never more than the cards hold, or than `CROWD` for each core
+            (for each `cpus` cores where that is above 1).
         cores, cards: what the machine has; asked where not given.
 
     Raises:

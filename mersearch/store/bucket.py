@@ -10,6 +10,8 @@ from mersearch.errors import RunError
 
 SECRET: Final = re.compile(r"secret|password|token|key|^sig$", re.IGNORECASE)
 """In the name of an option of an address."""
+PASSWORD: Final = re.compile(r"://[^/@?]*:.*@", re.DOTALL)
+"""`user:password@` in an address; keys of a storage may hold `/` and `?` themselves."""
 
 
 def below(address: str, *names: str) -> str:
@@ -57,7 +59,7 @@ class Bucket:
             except (ValueError, ImportError, NotImplementedError) as error:
                 raise RunError(
                     "a mirror is an object storage or a folder, by its address",
-                    received=_without_values(self.address, f"{self.address}: {_first(error)}"),
+                    received=f"{_shown(self.address, self.address)}: {_shown(self.address, _first(error))[:200]}",
                     fix="s3://bucket/folder, gs://bucket/folder or file:///folder",
                 ) from error
         return self._opened
@@ -96,23 +98,24 @@ def _options(address: str) -> list[tuple[str, str]]:
 
 def _require_no_secret(address: str) -> None:
     """Raise RunError where an address holds a password (`user:password@`) or an option named as one."""
-    kind, _, rest = address.partition("://")
-    owner, at, _ = rest.partition("?")[0].partition("/")[0].rpartition("@")
+    kind = address.partition("://")[0]
+    password = PASSWORD.search(address)
     secret = [name for name, value in _options(address) if value and SECRET.search(name)]
-    if (at and ":" in owner) or secret:
+    if password or secret:
         raise RunError(
             "the address of a mirror is stored and shown, so it holds no secret",
-            received=f"{kind}://…?{secret[0]}=…" if secret else f"{kind}://…:…@…",
+            received=f"{kind}://…:…@…" if password else f"{kind}://…?{secret[0]}=…",
             fix="give keys through the environment: AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, …",
         )
 
 
-def _without_values(address: str, text: str) -> str:
-    """A text about an address, with the values of its options left out."""
+def _shown(address: str, text: str) -> str:
+    """A text about an address, with the values of its options and all that stands before its `@` left out."""
     for value in sorted((value for _, value in _options(address) if value), key=len, reverse=True):
         text = text.replace(f"={value}", "=…")
-    return text
+    owner = re.match(r"(?:\w+:/*)?(.*)@", address, re.DOTALL)
+    return text.replace(f"{owner[1]}@", "…@") if owner else text
 
 
 def _first(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

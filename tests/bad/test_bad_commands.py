@@ -36,6 +36,9 @@ from tests.bad.inputs import write
             )
             for command in ("evaluate", "ablate", "train")
         ),
+        ("evaluate " + "x" * 300, ("x cannot be read", "File name too long")),
+        (f"evaluate {'x' * 300}/best.yaml", ("best.yaml cannot be read", "File name too long")),
+        ("evaluate ~nobodyhere/best.yaml", ("best.yaml cannot be read", "home directory")),
         ("evaluate space.yaml", ("one configuration is wanted, not a search space", "space.yaml searches 1")),
         (
             "resume done run.seed=1",
@@ -47,7 +50,11 @@ from tests.bad.inputs import write
         ),
         (
             "evaluate one.yaml search.time_budget=1h",
-            ("an evaluation trains all folds, so it has no budget", "search.time_budget=1h"),
+            (
+                "an evaluation trains all folds, so it has no budget",
+                "search.time_budget=1h",
+                "Ctrl-C interrupts",
+            ),
         ),
         ("resume done search.trials=[", ("search.trials=[ is not an override", "write KEY=VALUE")),
         (

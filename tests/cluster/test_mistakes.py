@@ -284,6 +284,19 @@ MISTAKES = {
         "no command docter",
         "docter",
     ),
+    "76 a misspelt command below another one, ray up": Mistake(
+        "aws",
+        "\nsetup_commands: []",
+        "\nsetup_commands:\n  - |\n    set -e\n    mersearch docter",
+        "no command docter",
+        "  - |",
+    ),
+    "77 a misspelt command below another one, Kubernetes": Mistake(
+        "rayjob", '"mersearch launch', r'"set -e\n  mersearch lanch', "no command lanch"
+    ),
+    "78 a misspelt key below another command": Mistake(
+        "rayjob", '"mersearch launch', r'"set -e\nmersearch launch serch.trials=1', "unknown key serch"
+    ),
 }
 RIGHT = (
     ("slurm-nodes", "--nodes=4", "--nodes=2-8"),
@@ -317,6 +330,7 @@ RIGHT = (
     ),
     ("rayjob", "protocol: TCP, port: 8265", "protocol: TCP, port: dashboard"),
     ("aws", " --port=6379", ""),
+    ("rayjob", '"mersearch launch', r'"mersearch\npython --version\nmersearch launch'),
     ("aws", '    resources: {"CPU": 4, "GPU": 1}', '    resources: {"CPU": 3, "GPU": 1}'),
 )
 """Kind, a part of the shipped file, and what may as well stand there."""

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import struct
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from mersearch.data.given import Given, read_given
 from mersearch.data.preprocess import Preprocess
 from mersearch.data.readers import MACRO, MICRO
 from mersearch.data.synthetic import synthesize
-from mersearch.data.table import Video
+from mersearch.data.table import Clip, FlowMaps, Video
 from mersearch.errors import ConfigError, DataError
-from mersearch.report.contact_sheet import CELL, DPI, caption, draw
+from mersearch.report.contact_sheet import CELL, DPI, caption, draw, key
 
 SETTINGS = Preprocess(flow_size=64, align="none")
 
@@ -147,22 +148,41 @@ def test_the_command_writes_one_picture_where_it_is_told_to(
     assert sorted(root.rglob("*")) == before
 
 
+def still(clip: Clip, flow: FlowMaps | None = None) -> Clip:
+    return dataclasses.replace(clip, apex=clip.onset, offset=clip.onset, flow=flow)
+
+
+def with_clips(given: Given, clips: Iterable[Clip]) -> Given:
+    return dataclasses.replace(given, database=dataclasses.replace(given.database, clips=tuple(clips)))
+
+
 def test_clips_of_one_picture_are_shown_without_flow(given: Given) -> None:
-    sheet = sheet_of(given, clips=1)
-    assert not sheet.stills
-    still = tuple(
-        dataclasses.replace(panel, clip=dataclasses.replace(panel.clip, apex=0, offset=0))
-        for panel in sheet.rows[0][2]
+    sheet, stills = (
+        sheet_of(shown, clips=1) for shown in (given, with_clips(given, map(still, given.database.clips)))
     )
-    stills = dataclasses.replace(sheet, rows=((sheet.rows[0][0], 1, still),))
-    assert stills.stills
     wide, narrow = (
-        struct.unpack(">I", draw(shown)[16:20])[0]
-        for shown in (dataclasses.replace(stills, rows=sheet.rows[:1]), stills)
+        struct.unpack(">I", draw(dataclasses.replace(shown, rows=shown.rows[:1]))[16:20])[0]
+        for shown in (sheet, stills)
     )
     assert wide - narrow == pytest.approx(2 * CELL * DPI, abs=1), "onset and apex are one, and no flow"
-    assert "apex" not in caption(still[0])
-    assert "head" not in caption(still[0])
+    panel = stills.rows[0][2][0]
+    assert "apex" not in caption(panel)
+    assert "head" not in caption(panel)
+
+
+def test_that_there_is_no_flow_is_said_of_the_whole_database_and_of_given_flow_too(given: Given) -> None:
+    clips, none = given.database.clips, "so there is no flow"
+    assert none not in key(sheet_of(given, clips=1))
+    assert none in key(sheet_of(with_clips(given, map(still, clips)), clips=1))
+
+    shown = {panel.clip.clip_id for _, _, row in sheet_of(given, clips=1).rows for panel in row}
+    some = (still(clip) if clip.clip_id in shown else clip for clip in clips)
+    assert none not in key(sheet_of(with_clips(given, some), clips=1)), "clips that are not shown move"
+
+    maps = FlowMaps((Path("0.png"),), 1, 1, 8, None, None, "line 2 of clips.csv")
+    brought = key(sheet_of(with_clips(given, (still(clip, maps) for clip in clips)), clips=1))
+    assert none not in brought
+    assert "Every clip is one picture. Flow that is given is not shown." in brought
 
 
 @pytest.mark.parametrize(

@@ -27,16 +27,22 @@ def test_a_given_concurrency_counts_but_never_exceeds_the_cards() -> None:
     assert local_slots(1, 1, 5, cores=8, cards=2).count == 2
 
 
-@pytest.mark.parametrize("cpus", [0.0001, 1, 1024])
-def test_a_machine_is_asked_for_no_more_processes_than_it_bears_whatever_is_wished(cpus: float) -> None:
-    for slots in (
-        local_slots(cpus, 0, 10_000, cores=2, cards=0),
-        local_slots(cpus, 0, "auto", cores=2, cards=0),
-        local_slots(cpus, 0.0001, "auto", cores=2, cards=8),
-        cluster_slots(cpus, 0, "auto", nodes=[Node(2, 0), Node(1024, 0)]),
-    ):
-        assert 1 <= slots.count <= 64 * 1026
-    assert local_slots(cpus, 0, 10_000, cores=2, cards=0).count * cpus <= max(cpus, 128)
+@pytest.mark.parametrize(
+    ("cpus", "given", "auto", "shared", "cluster"),
+    [
+        (0.0001, 64 * 2, 64 * 2, 64 * 2, 64 * (2 + 1024)),
+        (1, 64 * 2, 2, 64 * 2, 2 + 1024),
+        (2, 64, 1, 64, 1 + 512),
+        (1024, 1, 1, 1, 1),
+    ],
+)
+def test_a_machine_is_asked_for_no_more_processes_than_it_bears_whatever_is_wished(
+    cpus: float, given: int, auto: int, shared: int, cluster: int
+) -> None:
+    assert local_slots(cpus, 0, 10_000, cores=2, cards=0).count == given
+    assert local_slots(cpus, 0, "auto", cores=2, cards=0).count == auto
+    assert local_slots(cpus, 0.0001, "auto", cores=2, cards=8).count == shared
+    assert cluster_slots(cpus, 0, "auto", nodes=[Node(2, 0), Node(1024, 0)]).count == cluster
     assert local_slots(1, 0, 100, cores=2, cards=0).count == 100
 
 

@@ -261,6 +261,10 @@ def test_maps_come_back_with_the_folds(tmp_path: Path) -> None:
     "address",
     [
         "s3://key:hunter2@bucket/runs",
+        "s3://key:hunter2/hunter2@bucket/runs",
+        "s3://key:hunter2?hunter2@bucket/runs",
+        "s3://key:hunter2?a=hunter2&secret=hunter2@bucket/runs",
+        "s3://bucket/runs?endpoint_override=http://key:hunter2@storage",
         "abfss://container:hunter2@account.dfs.core.windows.net/x",
         "s3://bucket/x?region=eu-west-1&secret_key=hunter2",
         "abfss://container@account.dfs.core.windows.net/x?client_secret=hunter2",
@@ -283,4 +287,19 @@ def test_what_options_of_a_wrong_address_are_set_to_is_not_shown() -> None:
         Bucket("s3://bucket/x?passphrase=hunter2")
     with pytest.raises(RunError, match=r"nonsense://x\?passphrase=…: .*nonsense://x\?passphrase=…"):
         Bucket("nonsense://x?passphrase=hunter2")
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "key:hunter2@bucket",
+        "s3:///key:hunter2@bucket",
+        "s3:/key:hunter2@",
+        f"nonsense://x?passphrase={'hunter2' * 60}",
+    ],
+)
+def test_what_may_be_a_password_in_a_wrong_address_is_not_shown(address: str) -> None:
+    with pytest.raises(RunError, match="an object storage or a folder, by its address") as error:
+        Bucket(address)
     assert "hunter2" not in str(error.value)
