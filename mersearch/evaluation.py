@@ -309,7 +309,7 @@ def _beside(corrected: Honest | None, carried: Mapping[str, Any]) -> list[str]:
     if told is not None and among < told.configurations:
         first = f"As exported, in {carried['run']}, from which it was chosen:"
         return [first, *(f"  {line}" for line in told.lines())]
-    return [] if corrected is None or among == 1 else corrected.lines()
+    return [] if corrected is None else corrected.lines()
 
 
 def _reseeded(file: Path, seed: int) -> str:

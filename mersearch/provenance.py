@@ -14,7 +14,7 @@ from typing import Any
 from mersearch import __version__
 from mersearch.config.records import Config
 from mersearch.data.cache_index import Prepared, read_index
-from mersearch.data.files import is_synthetic
+from mersearch.data.files import holds_synthetic
 from mersearch.data.table import Database, Note
 from mersearch.holdings import Holdings
 from mersearch.numerics import Mode
@@ -31,7 +31,9 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
         "data": {
             "digest": prepared.digest,
             "labels": config.data.labels,
-            "synthetic": any(is_synthetic(Path(root).expanduser()) for root in config.data.folders.values()),
+            "synthetic": any(
+                holds_synthetic(Path(root).expanduser()) for root in config.data.folders.values()
+            ),
             "holds": dataclasses.asdict(Holdings.of(material)),
             "databases": [_database(d) for d in (material.micro, material.macro) if d is not None],
             "notes": _notes(prepared.notes),

@@ -17,7 +17,7 @@ from mersearch import ledger, selection
 from mersearch.errors import Interrupted
 from mersearch.honest import FILE, honest, keep, keep_if_free
 from mersearch.ledger import Unreadable, competition, entries, ledger_path, read, record, recording
-from mersearch.metrics import confusion
+from mersearch.metrics import METRICS, confusion
 from mersearch.nesting import put
 from mersearch.search.policy import NoStopping, Policy
 from mersearch.search.session import Session
@@ -284,6 +284,21 @@ def test_an_evaluation_of_the_best_of_a_search_is_corrected_for_the_same_competi
     assert place == same_place == sorted(names.values()).index(names[best.number])
     for field in dataclasses.fields(found):
         assert np.array_equal(getattr(found, field.name), getattr(again, field.name)), field.name
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_would_not_have_won_is_never_credited_with_the_score_of_what_would(
+    tmp_path: Path, alone: bool
+) -> None:
+    run = searched(tmp_path / "search", 10)
+    complete = sorted(run.read().in_state("complete"), key=lambda trial: float(trial.score("uf1") or 0))
+    third = complete[-3]
+    assert third.score("uf1") < complete[-2].score("uf1")
+    evaluated = evaluation_of(run, third, tmp_path / "evaluation")
+    found, place = competition(evaluated, evaluated.read(), 0, "uf1", alone=alone)
+    rivals = [METRICS["uf1"](counts.sum(0)) for counts in found.counts[found.panel]]
+    assert max(rivals) == third.score("uf1") == METRICS["uf1"](found.counts[place].sum(0))
+    assert len(found.done) == 8, "all but the two that are better"
 
 
 def evaluation_of(run: RunDirectory, trial: Trial, path: Path) -> RunDirectory:

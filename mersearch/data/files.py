@@ -36,6 +36,11 @@ def is_synthetic(root: Path) -> bool:
     return ((root.parent if root.is_file() else root) / ABOUT).is_file()
 
 
+def holds_synthetic(root: Path) -> bool:
+    """Whether mersearch wrote this database, or one in a folder below it that readers look into, see `nearby`."""
+    return is_synthetic(root) or any(any(root.glob(f"{below}/{ABOUT}")) for below in ("[!.]*", "[!.]*/[!.]*"))
+
+
 def open_root(root: Path, title: str) -> Path:
     """The root of a database, which is a folder that holds something.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mersearch.data.composite import read_composite
-from mersearch.data.files import is_synthetic
+from mersearch.data.files import holds_synthetic
 from mersearch.data.labels import DERIVED, label_sets, shared_label_sets
 from mersearch.data.readers import ANY, MACRO, known_reader, read_macro, read_micro
 from mersearch.data.table import COMPOSITE, Database
@@ -76,4 +76,4 @@ def _pairs(given: Sequence[str]) -> dict[str, Path]:
 
 
 def _synthetic(roots: dict[str, Path]) -> frozenset[str]:
-    return frozenset(name for name, root in roots.items() if is_synthetic(root))
+    return frozenset(name for name, root in roots.items() if holds_synthetic(root))

@@ -20,10 +20,11 @@ def competition(
     """What a complete trial of a run was chosen from, and its place in it.
 
     Everything in the ledger, and what the runs beside it have not written there yet, where nothing there is better;
-    else it was not chosen from all that, but from the runs that have its configuration. A configuration that is there
-    twice competes once. The folds that a failed one lacks count as if it had said the most frequent class. With
-    `alone`, only the run's own trials compete; where it has no other one, as an evaluation, those of the runs that
-    have its configuration, since it may have been chosen there.
+    else it was not chosen from all that, but from what is no better in the runs that have its configuration: the
+    score to expect is never that of another one, which would have won. A configuration that is there twice competes
+    once. The folds that a failed one lacks count as if it had said the most frequent class. With `alone`, only the
+    run's own trials compete; where it has no other one, as an evaluation, those of the runs that have its
+    configuration, since it may have been chosen there.
 
     Configurations stand in the order of their digests: whichever run asks, from whatever ledger, ties go to the same
     one and missing folds are drawn alike. The digest knows nothing of the scores, so no tie favours the winner.
@@ -35,7 +36,7 @@ def competition(
         usable = _homes(usable, winner)
     score = METRICS[metric](state.trials[trial].confusions[-1])
     if any(_score(entry, run.plan, metric) > score for entry in usable):
-        usable = _homes(usable, winner)
+        usable = [e for e in _homes(usable, winner) if _score(e, run.plan, metric) <= score]
     merged = sorted(deepest(usable), key=lambda entry: entry.configuration)
     place = [entry.configuration for entry in merged].index(winner.configuration)
     return _stacked(merged, run.plan), place

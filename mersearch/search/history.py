@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mersearch.config.records import Config
-from mersearch.errors import ConfigError, raise_all
+from mersearch.errors import ConfigError, RunError, raise_all
 from mersearch.front import fold_cost
 from mersearch.ledger import WARM_START, pinned, trained
 from mersearch.sameness import Source, data_differences
@@ -43,7 +43,16 @@ def find_earlier(config: Config) -> RunDirectory | None:
         RunError: there is no such run.
     """
     named = config.search.warm_start
-    return None if named is None else RunDirectory.find(named, Path(config.run.root).expanduser())
+    if named is None:
+        return None
+    try:
+        return RunDirectory.find(named, Path(config.run.root).expanduser())
+    except RunError as error:
+        raise RunError(
+            f"search.warm_start names a run: {error.rule}",
+            received=error.received,
+            fix="a path, or the name of a run under run.root; or leave it out",
+        ) from error
 
 
 def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, Any]:

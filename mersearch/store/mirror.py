@@ -124,6 +124,8 @@ class _Uploads:
         """Wait for what is on its way, but not for ever, and for a storage that is away only once more."""
         self._waiting.put(None)
         self._thread.join(PATIENCE)
+        if self._failed or self._thread.is_alive():
+            self._notice(f"the mirror {self.bucket.address} lacks a part of the run; the run itself is whole")
 
     def _work(self) -> None:
         behind: dict[str, bytes] = {}

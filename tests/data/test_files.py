@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mersearch.data.files import LARGEST_GAP, grouped, numbered, raise_clip_errors, span
+from mersearch.data.files import (
+    ABOUT,
+    LARGEST_GAP,
+    grouped,
+    holds_synthetic,
+    nearby,
+    numbered,
+    raise_clip_errors,
+    span,
+)
 from mersearch.data.table import Note
 from mersearch.errors import DataError
 
@@ -49,3 +58,17 @@ def test_no_errors_raise_nothing():
 def test_notes_are_grouped_by_reason_most_frequent_first():
     notes = [Note("a", "rare"), Note("b", "often"), Note("c", "often")]
     assert list(grouped(notes).items()) == [("often", ["b", "c"]), ("rare", ["a"])]
+
+
+def test_a_database_is_synthetic_wherever_a_reader_finds_it_below_its_root(tmp_path: Path) -> None:
+    for place in ("a/b/c/d", ".hidden/b"):
+        (about := tmp_path / place / ABOUT).parent.mkdir(parents=True)
+        about.write_text("{}")
+    for root in (tmp_path, *(tmp_path / path for path in ("a", "a/b", "a/b/c", "a/b/c/d"))):
+        assert holds_synthetic(root) == any((folder / ABOUT).is_file() for folder in nearby(root))
+    found = [
+        holds_synthetic(tmp_path / path) for path in (".", "a", "a/b", "a/b/c/d", "nowhere", ".hidden/b")
+    ]
+    assert found == [False, False, True, True, False, True]
+    (table := tmp_path / "a/b/c/d/manifest.csv").touch()
+    assert holds_synthetic(table)

@@ -141,8 +141,11 @@ def test_the_run_is_found_by_name_or_path(config: Config, earlier: RunDirectory)
         found = find_earlier(named(name))
         assert found is not None
         assert found.path == earlier.path
-    with pytest.raises(RunError, match="a run is a path, or a name"):
+    with pytest.raises(
+        RunError, match=r"search\.warm_start names a run: a run is a path, or a name"
+    ) as error:
         find_earlier(named("oldd"))
+    assert "--root" not in str(error.value.fix), "launch has no such option"
 
 
 def test_conditions_are_followed_and_inactive_settings_are_of_no_account() -> None:

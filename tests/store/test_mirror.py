@@ -127,8 +127,10 @@ def test_a_storage_that_takes_nothing_is_told_once_and_stops_no_search(tmp_path:
     run, notes = a_run(tmp_path / "run"), list[str]()
     mirrored(run, f"file://{tmp_path}/bucket", notes=notes)
     assert not run.read().missing()
-    assert len(notes) == 1
-    assert "is behind" in notes[0]
+    assert ["is behind" in note for note in notes] == [True, False]
+    assert notes[1].endswith("lacks a part of the run; the run itself is whole"), (
+        "also at the end, where it is read"
+    )
 
 
 def test_what_a_storage_did_not_take_is_brought_when_it_answers_again(
@@ -224,7 +226,7 @@ def test_a_storage_that_is_away_when_it_is_named_stops_no_search_and_gets_everyt
         with pytest.raises(RunError, match=r"must answer(.|\n)*no network(.|\n)*check the network"):
             download(f"{address}/run", tmp_path / "there")
     assert not run.read().missing()
-    assert ["is behind" in note for note in notes] == [True]
+    assert [("is behind" in note, "lacks a part" in note) for note in notes] == [(True, False), (False, True)]
     assert bucket.names() == [], "the storage is back"
     mirrored(run, address)
     found = RunDirectory.open(download(f"{address}/run", tmp_path / "there"))
