@@ -12,7 +12,7 @@ from mersearch.cluster.document import Finding
 from mersearch.cluster.known import known
 from mersearch.cluster.launching import joins, launch_words
 from mersearch.cluster.shell import findings as shell_findings
-from mersearch.cluster.shell import script_lines
+from mersearch.cluster.shell import script_lines, unreadable
 from mersearch.space.problem import did_you_mean
 
 SHORT: Final = {
@@ -79,6 +79,7 @@ class Header:
 
 def findings(text: str) -> Iterator[Finding]:
     """Everything that is wrong with a file for sbatch."""
+    yield from unreadable(text)
     headers, wrong = _headers(text)
     yield from wrong
     given = {header.name: header for header in headers}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 from mersearch.cluster.document import Finding
@@ -19,6 +21,21 @@ def findings(text: str) -> Iterator[Finding]:
         if re.match(r"\s*(export\s|RAY_\w+=)", command):
             environment |= assigned(command)
         yield from command_findings(command, number, environment)
+
+
+def unreadable(text: str) -> Iterator[Finding]:
+    """What `bash -n`, which runs nothing, cannot read of a script; nothing where there is no bash."""
+    bash = shutil.which("bash")
+    if bash is None or not re.match(r"#!.*\b(ba)?sh\b", text):
+        return
+    run = subprocess.run(
+        [bash, "-n"], input=text, env={"LC_ALL": "C"}, capture_output=True, text=True, check=False, timeout=60
+    )
+    found = re.search(r"line (\d+): (.*)", run.stderr)
+    if run.returncode and found is not None:
+        last = len(text.splitlines())
+        fix = "a quote, a bracket, fi, done or esac is missing or too many there, or above"
+        yield Finding(min(int(found[1]), last), "bash can read the script", found[2][:80], fix)
 
 
 def script_lines(text: str) -> Iterator[tuple[int, str]]:

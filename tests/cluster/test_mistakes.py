@@ -297,6 +297,9 @@ MISTAKES = {
     "78 a misspelt key below another command": Mistake(
         "rayjob", '"mersearch launch', r'"set -e\nmersearch launch serch.trials=1', "unknown key serch"
     ),
+    "79 an if without its fi": Mistake(
+        "slurm", '  exit 0\nfi\nexit "$code"', '  exit 0\nexit "$code"', "bash can read", 'exit "$code"'
+    ),
 }
 RIGHT = (
     ("slurm-nodes", "--nodes=4", "--nodes=2-8"),

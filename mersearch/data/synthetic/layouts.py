@@ -18,7 +18,7 @@ def require_layout(name: str, release: str | None) -> tuple[Layout, str]:
         DataError: there is no such layout, or it has no such release.
     """
     if name not in LAYOUTS:
-        fix = f"use {', '.join(LAYOUTS)}"
+        fix = f"use {', '.join(LAYOUTS)} or manifest"
         raise DataError("no such layout of a synthetic database", received=name, fix=fix)
     layout = LAYOUTS[name]
     if release not in (None, *layout.releases):
