@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from mersearch.disk import is_full
 from mersearch.errors import Interrupted, Stopped
+from mersearch.interrupts import interrupt_kept
 
 
 class _Flags:
@@ -37,7 +38,8 @@ class Interruptible(Group):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; see the class."""
         try:
-            return super().invoke(ctx)
+            with interrupt_kept():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise Stopped("everything finished is kept", fix="the same command goes on") from None
         except OSError as error:
