@@ -314,11 +314,17 @@ def _beside(corrected: Honest | None, carried: Mapping[str, Any]) -> list[str]:
 
 def _reseeded(file: Path, seed: int) -> str:
     """That the file has another seed than this; empty where it has not."""
+    stored = seed_in(file)
+    return f"with seed {stored}, this is {seed}" if stored not in (None, seed) else ""
+
+
+def seed_in(file: Path) -> int | None:
+    """`run.seed` of a configuration's file; None where it names none."""
     import yaml
 
     run = yaml.safe_load(file.read_bytes()).get("run")
-    stored = run.get("seed") if isinstance(run, dict) else None
-    return f"with seed {stored}, this is {seed}" if stored not in (None, seed) else ""
+    seed = run.get("seed") if isinstance(run, dict) else None
+    return seed if isinstance(seed, int) else None
 
 
 def exported(file: Path) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from mersearch.data.files import grouped
 from mersearch.data.table import Note
 from mersearch.errors import ConfigError, DataError
 from mersearch.holdings import Holdings, fitted
+from mersearch.ledger import WARM_START
 from mersearch.numerics import difference, with_folds
 from mersearch.preparation import Report, preprocess, read
 from mersearch.provenance import sources
 from mersearch.ready import AskedMode, current_mode, known, make_ready, require_cards, study_of, waiting
 from mersearch.sameness import Source
-from mersearch.search.history import KEY, find_earlier, warm_start
+from mersearch.search.history import find_earlier, warm_start
 from mersearch.search.worker import Study
 from mersearch.store import RunDirectory, is_run
 from mersearch.store.directory import CONFIG, PROVENANCE
@@ -105,7 +106,7 @@ def open_run(config: Config, report: Report, mode: AskedMode | None = None) -> O
     plan, provenance = ready.study.plan, ready.provenance
     if earlier is not None:
         now = Source(config.run.name, provenance["data"], plan)
-        provenance = {**provenance, KEY: warm_start(config, now, earlier)}
+        provenance = {**provenance, WARM_START: warm_start(config, now, earlier)}
     run = RunDirectory.create(path, config=config.to_dict(), provenance=provenance, plan=plan)
     remarks = (*ready.remarks, *_noted(provenance["data"]))
     return Opened(run, config, ready.study, new=True, remarks=remarks)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mersearch.by_database import score_lines, scores_by_database
-from mersearch.evaluation import exported
+from mersearch.evaluation import exported, seed_in
 from mersearch.metrics import METRICS, NAMES
 from mersearch.student import quantile
 
@@ -47,12 +47,9 @@ class Chosen:
 
 def chosen_with(file: Path) -> Chosen | None:
     """Where an exported file comes from; None for another one."""
-    import yaml
-
     carried = exported(file)
-    run = yaml.safe_load(file.read_bytes()).get("run") if carried else None
-    seed = run.get("seed") if isinstance(run, dict) else None
-    if not isinstance(seed, int):
+    seed = seed_in(file) if carried else None
+    if seed is None:
         return None
     return Chosen(
         seed, f"{carried['run']}, trial {carried['trial']}", {name: carried[name] for name in METRICS}

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mersearch.config.records import Config
 from mersearch.errors import ConfigError, RunError, raise_all
@@ -22,9 +22,6 @@ from mersearch.search.projection import comparable_score
 from mersearch.space import Space, is_active
 from mersearch.space.dimension import same
 from mersearch.store import Parameters, RunDirectory
-
-KEY: Final = WARM_START
-"""Of `provenance.json`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +95,13 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
 
 def scored_in(provenance: Mapping[str, Any]) -> tuple[Scored, ...]:
     """The trials of the earlier run, as they were frozen into a run; empty without one."""
-    rows = provenance.get(KEY, {}).get("trials", [])
+    rows = provenance.get(WARM_START, {}).get("trials", [])
     return tuple(Scored(dict(row["parameters"]), float(row["score"]), float(row["seconds"])) for row in rows)
 
 
 def remarks(provenance: Mapping[str, Any]) -> list[str]:
     """What is to be said when a search with an earlier run starts."""
-    about = provenance.get(KEY)
+    about = provenance.get(WARM_START)
     if not about:
         return []
     count, scored = len(about["trials"]), about["scored"]
