@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mersearch.cores",
         "mersearch.disk",
         "mersearch.durations",
+        "mersearch.heap",
         "mersearch.interrupts",
         "mersearch.nesting",
         "mersearch.seeds",

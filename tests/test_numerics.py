@@ -69,3 +69,21 @@ def test_the_precision_of_a_mode_is_a_torch_type() -> None:
     assert numerics.dtype({"precision": "bfloat16"}) is torch.bfloat16
     with pytest.raises(ConfigError, match="float32, float64 or bfloat16"):
         numerics.dtype({"precision": "float16"})
+
+
+def test_a_process_that_trains_does_not_import_the_compiler_of_torch() -> None:
+    code = """
+import sys, torch
+from mersearch import numerics
+from mersearch.algorithm import Optimiser
+from mersearch.training import optimisers
+numerics.apply(numerics.numeric_mode(1, 1, "loop", "cpu"))
+values = torch.zeros(2)
+values.grad = torch.ones(2)
+for name in ("adamw", "sgd"):
+    optimisers.build(Optimiser(name), [values]).step()
+assert (values < 0).all()
+assert "torch._dynamo" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
     from ray import tune
 
     from mersearch.search.callbacks import Forget, Ticking
+    from mersearch.search.prestarted import workers_used
     from mersearch.search.scheduler import SessionScheduler
     from mersearch.search.searcher import SessionSearcher
     from mersearch.search.trainable import TrialActor
@@ -126,7 +127,8 @@ def _fit(bridge: Bridge, payload: Payload, on: Cluster, slots: Slots) -> None:
             verbose=0,
         ),
     )
-    tuner.fit()
+    with workers_used() if on.private else nullcontext():
+        tuner.fit()
 
 
 def _end(watcher: Watcher, again: str, missing: str) -> None:

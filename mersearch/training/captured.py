@@ -68,15 +68,6 @@ class Snapshot:
                 tensor.copy_(before)
 
 
-def rewind(optimiser: torch.optim.Optimizer) -> None:
-    """Bring the state of an optimiser to its beginning, in place: all of it starts at 0."""
-    with torch.no_grad():
-        for state in optimiser.state.values():
-            for value in state.values():
-                if isinstance(value, Tensor):
-                    value.zero_()
-
-
 def owned(state: State) -> State:
     """Copies, so that a captured step may change tensors in place whatever a loss returns of them."""
     return {name: value.clone() for name, value in state.items()}

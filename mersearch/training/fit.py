@@ -70,8 +70,7 @@ class _Trainer:
 
     def step(self, state: State, t: int) -> State:
         """All repeats of the update at step `t` of the stage."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rates[t]
+        self._optimiser.lr = self._rates[t]
         for row in range(t * self._repeats, (t + 1) * self._repeats):
             batch = LazyBatch(self._sources, row)
             loss, moved, logs = self._loss(

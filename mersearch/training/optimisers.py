@@ -4,19 +4,122 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
+from torch.optim.sgd import sgd
 
 from mersearch.algorithm import Optimiser, Schedule
 from mersearch.errors import ConfigError
 
 MOMENTUM = 0.9
+BETAS = 0.9, 0.999
+_ADAM_EPSILON = 1e-8
 _EPSILON = 1e-6
 
 
-def build(optimiser: Optimiser, slices: Sequence[Tensor], lr: Tensor | None = None) -> torch.optim.Optimizer:
-    """A fresh torch optimiser of `slices`, whose `.grad` is set.
+class Stepper(Protocol):
+    """Moves tensors by their gradients.
+
+    torch's own objects are not used: the first one in a process imports torch's compiler, a second that every worker
+    would spend. Its functional forms of the same optimisers do not.
+    """
+
+    lr: float | Tensor
+    """The learning rate of the next step."""
+
+    def step(self) -> None:
+        """One step, in place."""
+        ...
+
+    def rewind(self) -> None:
+        """Bring the state to its beginning, in place: all of it starts at 0."""
+        ...
+
+
+class _AdamW:
+    """AdamW with decoupled weight decay.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019; computed by torch.
+    """
+
+    def __init__(self, slices: Sequence[Tensor], lr: float | Tensor, decay: float) -> None:
+        self.lr, self._decay = lr, decay
+        self._captured = isinstance(lr, Tensor) and lr.is_cuda
+        self._values, self._gradients = _pairs(slices)
+        self._means = [torch.zeros_like(value) for value in slices]
+        self._squares = [torch.zeros_like(value) for value in slices]
+        self._steps = [torch.zeros((), dtype=torch.float32, device=value.device) for value in slices]
+
+    def step(self) -> None:
+        """One step, in place."""
+        with torch.no_grad():
+            adamw(
+                self._values,
+                self._gradients,
+                self._means,
+                self._squares,
+                [],
+                self._steps,
+                foreach=self._captured,
+                capturable=self._captured,
+                fused=not self._captured,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=self.lr,
+                weight_decay=self._decay,
+                eps=_ADAM_EPSILON,
+                maximize=False,
+            )
+
+    def rewind(self) -> None:
+        """Bring the state to its beginning, in place."""
+        for value in (*self._means, *self._squares, *self._steps):
+            value.zero_()
+
+
+class _Sgd:
+    """SGD with Nesterov momentum, weight decay in the gradient; computed by torch."""
+
+    def __init__(self, slices: Sequence[Tensor], lr: float | Tensor, decay: float) -> None:
+        self.lr, self._decay = lr, decay
+        self._values, self._gradients = _pairs(slices)
+        self._momenta: list[Tensor | None] = [torch.zeros_like(value) for value in slices]
+
+    def step(self) -> None:
+        """One step, in place."""
+        with torch.no_grad():
+            sgd(
+                self._values,
+                self._gradients,
+                self._momenta,
+                fused=True,
+                weight_decay=self._decay,
+                momentum=MOMENTUM,
+                lr=self.lr,  # type: ignore[arg-type]
+                dampening=0.0,
+                nesterov=True,
+                maximize=False,
+            )
+
+    def rewind(self) -> None:
+        """Bring the state to its beginning, in place."""
+        for value in self._momenta:
+            if value is not None:
+                value.zero_()
+
+
+def _pairs(slices: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that are moved, and their gradients."""
+    gradients = [value.grad for value in slices if value.grad is not None]
+    return list(slices), gradients
+
+
+def build(optimiser: Optimiser, slices: Sequence[Tensor], lr: Tensor | None = None) -> Stepper:
+    """A fresh optimiser of `slices`, whose `.grad` is set.
 
     With `lr`, a scalar on the device, the rate is read from there in every step, and a step can be captured.
 
@@ -25,13 +128,11 @@ def build(optimiser: Optimiser, slices: Sequence[Tensor], lr: Tensor | None = No
     Raises:
         ConfigError: an unknown name.
     """
-    rate, decay = optimiser.lr if lr is None else lr, optimiser.weight_decay
+    rate = optimiser.lr if lr is None else lr
     if optimiser.name == "adamw":
-        if lr is not None and lr.is_cuda:
-            return torch.optim.AdamW(slices, rate, weight_decay=decay, foreach=True, capturable=True)
-        return torch.optim.AdamW(slices, rate, weight_decay=decay, fused=True)
+        return _AdamW(slices, rate, optimiser.weight_decay)
     if optimiser.name == "sgd":
-        return torch.optim.SGD(slices, rate, MOMENTUM, weight_decay=decay, nesterov=True, fused=True)
+        return _Sgd(slices, rate, optimiser.weight_decay)
     raise ConfigError(
         "an optimiser is adamw or sgd", received=repr(optimiser.name), fix="set the optimiser to one of these"
     )

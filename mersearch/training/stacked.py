@@ -14,7 +14,7 @@ from mersearch.algorithm import Algorithm, Stage, State, Training, Update, curve
 from mersearch.errors import TrialFailure
 from mersearch.training import optimisers
 from mersearch.training.batches import LazyBatch, Row, Split, planned_together
-from mersearch.training.captured import Replayed, Snapshot, owned, rewind
+from mersearch.training.captured import Replayed, Snapshot, owned
 from mersearch.training.device import DeviceData
 from mersearch.training.record import OnFailure, Record
 from mersearch.training.together import Together
@@ -71,8 +71,7 @@ class Trainer:
 
     def step(self, state: State, t: int) -> State:
         """All repeats of the update at step `t` of the stage."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rates[t]
+        self._optimiser.lr = self._rates[t]
         for row in range(t * self._repeats, (t + 1) * self._repeats):
             state = self._once(row, self._steps[row], state)
         return state
@@ -118,7 +117,7 @@ class CapturedTrainer(Trainer):
 
             def restore() -> None:
                 before.restore()
-                rewind(self._optimiser)
+                self._optimiser.rewind()
 
             self._replayed = Replayed(partial(self._body, state), self._row.device, restore)
         for _ in range(self._repeats):

@@ -13,12 +13,15 @@ from ray import tune
 from ray._private import services
 from ray._private.authentication import authentication_token_setup as authentication
 from ray._private.utils import get_ray_address_file
+from ray.tune.execution import class_cache
 from ray.tune.execution.tune_controller import TuneController, _get_max_pending_trials
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 from ray.tune.search import ConcurrencyLimiter, Searcher, SearchGenerator
 from ray.tune.search.optuna import OptunaSearch
+
+from mersearch.search.prestarted import workers_used
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 
@@ -128,3 +131,20 @@ def test_a_plain_start_joins_whatever_ray_the_temporary_folder_names(
 
 def test_the_default_token_lies_in_the_users_home() -> None:
     assert authentication._get_default_token_path() == Path.home() / ".ray" / "auth_token"
+
+
+def environment_of_an_actor() -> dict[str, Any]:
+    actor = class_cache._ActorClassCache().get(type("Trained", (), {}))
+    variables: dict[str, Any] = actor._default_options["runtime_env"]["env_vars"]
+    return variables
+
+
+def test_tune_gives_its_actors_an_environment_in_which_no_worker_is_ready_but_for_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    usual = {"PL_DISABLE_FORK": "1", "RAY_CHDIR_TO_TRIAL_DIR": "0"}
+    assert environment_of_an_actor() == usual
+    with workers_used():
+        assert environment_of_an_actor() == {}
+    assert environment_of_an_actor() == usual
