@@ -135,7 +135,7 @@ def test_the_default_token_lies_in_the_users_home() -> None:
 
 def environment_of_an_actor() -> dict[str, Any]:
     actor = class_cache._ActorClassCache().get(type("Trained", (), {}))
-    variables: dict[str, Any] = actor._default_options["runtime_env"]["env_vars"]
+    variables: dict[str, Any] = actor._default_options["runtime_env"].get("env_vars", {})
     return variables
 
 
