@@ -104,7 +104,7 @@ def report() -> str:
         "",
         "`python benchmarks/kept_memory.py run`, then `report`; what is measured is said in the script. "
         f"{lines[0]['cores']} processes side by side; torch {lines[0]['torch']}; {lines[0]['date']}. Milliseconds "
-        "per optimiser step and fold, share of the processor time that the system takes, and peak memory of a process: "
+        "per optimiser step and fold, share of the processor time that the system takes, peak memory of a process: "
         "given back → kept, medians over rounds; × = time given back over time kept, median over rounds in which "
         "both ran in turn (least to most).",
         "",
