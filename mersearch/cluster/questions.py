@@ -167,6 +167,21 @@ def answers(kind: str, given: Mapping[str, str]) -> Answers:
     return found
 
 
+def left_open(line: str) -> str:
+    """The question whose open default stands in a line of a file; empty where none does.
+
+    >>> left_open('    ImageId: "ami-CHANGE-ME"'), left_open("#SBATCH --partition=CHANGE-ME")
+    ('machine-image', '')
+    """
+    found = [
+        (len(default), name)
+        for name, question in QUESTIONS.items()
+        for default in question.defaults.values()
+        if default in line and CHANGE_ME in default and (default != CHANGE_ME or name in line)
+    ]
+    return max(found, default=(0, ""))[1]
+
+
 def spot_workers(answered: Answers) -> int:
     """Workers on spot machines at most: all but the permanent ones, and but one, where the answer is open."""
     most, least = int(answered["max-workers"]), int(answered["min-workers"])
