@@ -300,6 +300,8 @@ MISTAKES = {
     "79 an if without its fi": Mistake(
         "slurm", '  exit 0\nfi\nexit "$code"', '  exit 0\nexit "$code"', "bash can read", 'exit "$code"'
     ),
+    "80 a region that is none": Mistake("aws", 'region: "us-west-2"', "region: mars", "region of AWS"),
+    "81 a zone elsewhere": Mistake("gcp", '"us-central1-a"', '"us-east1-b"', "lies in region"),
 }
 RIGHT = (
     ("slurm-nodes", "--nodes=4", "--nodes=2-8"),
