@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mersearch.cluster import container, kubernetes, ray_up, sbatch, shell
 from mersearch.cluster.document import Document, Finding, documents
+from mersearch.cluster.launching import copied_findings
 from mersearch.cluster.rules import secret_findings, unfilled
 from mersearch.errors import ConfigError, MersearchError, raise_all
 
@@ -32,7 +33,7 @@ def examine(text: str, name: str) -> tuple[str, list[Finding]]:
         ConfigError: it is of no known kind, or no YAML.
     """
     kind, found = _of_kind(text, name)
-    return kind, _in_order({*found, *secret_findings(text)})
+    return kind, _in_order({*found, *secret_findings(text), *copied_findings(text)})
 
 
 def _in_order(found: Collection[Finding]) -> list[Finding]:
