@@ -131,6 +131,14 @@ def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
         ("rayjob", {"name": "My Job"}, "--name must be up to 40 small letters"),
         ("aws", {"search": "a'; rm -rf /"}, "--search must be words of letters"),
         ("aws", {"storage": "host:/$(id)"}, "--storage must be HOST:/PATH of an NFS server"),
+        ("slurm", {"search": "quintuplet search.trials=abc"}, "search.trials must be a whole number"),
+        ("slurm", {"search": "quintuplt"}, "quintuplt"),
+        ("slurm", {"search": "quintuplet --adress x"}, "launch has no option --adress"),
+        ("slurm-nodes", {"search": "quintuplet algorithm.batches=2"}, "unknown key algorithm.batches"),
+        ("aws", {"search": "quintuplet data=casme3"}, "there is no such data"),
+        ("aws", {"search": "quintuplet_casme2 macro.root=/x"}, "data.root is required"),
+        ("rayjob", {"search": "mine/space.yaml search.trials=abc"}, "search.trials must be a whole number"),
+        ("gcp", {"search": "quintuplet algorithm.name=ours:Own search.trial=1"}, "unknown key search.trial"),
         ("aws", {"storage": "foo"}, "--storage must be HOST:/PATH of an NFS server"),
         ("gcp", {"storage": "s3://ours/runs"}, "--storage must be HOST:/PATH of an NFS server"),
         ("rayjob", {"storage": "host:/path"}, "--storage must be the name of a claim"),
@@ -150,6 +158,19 @@ def test_a_bad_answer_is_named_with_a_fix(kind: str, given: dict[str, str], said
     with pytest.raises(ConfigError, match=said) as caught:
         render(kind, given)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "quintuplet_casme2 data.root=/mnt/nowhere macro.root=/mnt/nowhere",
+        "disentangle --address=auto --dry-run trial.gpus=0.5",
+        "/mnt/shared/spaces/mine.yaml search.trials=9 algorithm.own=2",
+        "quintuplet algorithm.name=our_package.own:Own algorithm.own=2",
+    ],
+)
+def test_what_only_the_cluster_may_have_is_not_refused(search: str) -> None:
+    assert search in render("slurm", {"search": search})
 
 
 @pytest.mark.parametrize(
