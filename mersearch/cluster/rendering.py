@@ -16,7 +16,6 @@ from mersearch.cluster.cost import planned
 from mersearch.cluster.kinds import FILES, shipped
 from mersearch.cluster.machines import machine
 from mersearch.cluster.questions import CLOUDS, GROWING, KUBERNETES, Answers, answers, of_kind, spot_workers
-from mersearch.cluster.searches import require_search
 
 _VALUE: Final = re.compile(r"^(?P<before>.*?(?:: |=| -- )).*?  #= (?P<name>\w+)$")
 _LINE: Final = re.compile(r"^(?P<before>\s*(?:#\s+(?:Cost: +)?|- )?).*?  #== (?P<name>\w+)$")
@@ -35,6 +34,8 @@ def render(kind: str, given: Mapping[str, str]) -> str:
         return _headed(text, f"mersearch cluster render {kind}")
     answered = answers(kind, given)
     if "search" in given:
+        from mersearch.cluster.searches import require_search
+
         require_search(_launch(kind, answered))
     values = _values(kind, answered)
     lines = [_filled(line, values) for line in text.splitlines()]
