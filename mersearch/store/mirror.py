@@ -133,7 +133,7 @@ class _Uploads:
         """Wait for what is on its way, but not for ever, and for a storage that is away only once more."""
         self._waiting.put(None)
         self._thread.join(PATIENCE)
-        if self._thread.is_alive():
+        if self._failed or self._thread.is_alive():
             self._claim.retire()
         else:
             self._claim.release()
