@@ -269,12 +269,12 @@ def download(
         )
     new = path.with_name(f".{path.name}.download")
     try:
+        marker = _asked(partial(require_silent, bucket, notice, wait), bucket)
         names = _asked(bucket.names, bucket)
         if PROVENANCE not in names or CONFIG not in names:
             raise RunError(
                 "a run is mirrored at the address", received=f"{address}: none", fix="MIRROR/NAME-OF-THE-RUN"
             )
-        marker = _asked(partial(require_silent, bucket, notice, wait), bucket)
         shutil.rmtree(new, ignore_errors=True)
         for name in names:
             _fetch(bucket, name, new)

@@ -170,6 +170,18 @@ def test_a_marker_that_cannot_be_read_keeps_nobody_from_writing(
     )
 
 
+def test_what_a_writer_brings_until_it_ends_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The marker is read before the names: one that was given back says that they are all there."""
+    _, address, _ = half_a_run(tmp_path)
+    asked, get, names = list[str](), Bucket.get, Bucket.names
+    monkeypatch.setattr(Bucket, "get", lambda bucket, name: [asked.append(name), get(bucket, name)][1])
+    monkeypatch.setattr(Bucket, "names", lambda bucket: [asked.append("names"), names(bucket)][1])
+    download(f"{address}/run", tmp_path / "there", wait=no_wait)
+    assert asked[:2] == [MARKER, "names"]
+
+
 @pytest.mark.parametrize("text", ["", '{"token": 1, "owner": "me"}'])
 def test_a_marker_that_is_none_counts_as_none(text: str, tmp_path: Path) -> None:
     run, address, mirror = half_a_run(tmp_path)
