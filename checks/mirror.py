@@ -5,10 +5,11 @@
 The server is moto's, in an environment of its own that pip fills and that is removed at the end; it keeps the objects
 in its memory, and the commands find it by AWS_ENDPOINT_URL, as any S3 that is not Amazon's. One search after another:
 
-1. the driver is killed (-9) between two folds, and its folder removed: run, cache and all. In another folder with
+1. the driver is killed (-9) between two folds, and its folder taken away: run, cache and all. In another folder with
    nothing but the databases, the same `launch` is refused (it would write over the mirror), and `resume s3://…` goes
    on with the databases that are there. Then every fold of every trial must be there once, with the predictions that
-   the configuration has in an evaluation without Ray, and the mirror must hold the whole run;
+   the configuration has in an evaluation without Ray, and the mirror must hold the whole run. The folder comes back:
+   its copy of the run must be refused, and nothing in the mirror be changed by it;
 2. the storage answers nobody: the search says so and comes to its end; with the storage back, the next command on
    the run brings everything there.
 
@@ -126,12 +127,16 @@ def lost(first: Tiny, second: Tiny, again: Path) -> bool:
         command.kill()
         command.leaves_nothing()
     before = predictions(first.run("tiny"))
-    shutil.rmtree(first.folder)
+    back = first.folder.rename(first.folder.with_name("back"))
     with Command(second.folder, "launch", *SEARCH) as command:
         refused = command.ended(2, PATIENCE)
     with Command(second.folder, "resume", address, *HERE) as command:
         said = command.ended(seconds=PATIENCE)
-    told = [line for line in (*refused.splitlines(), *said.splitlines()) if wanted(line)]
+    there = contents(address)
+    with Command(back, "resume", "tiny", *HERE) as command:
+        late = command.ended(2, PATIENCE)
+    untouched = contents(address) == there
+    told = [line for text in (refused, said, late) for line in text.splitlines() if wanted(line)]
     print("\n".join(f"  {line.strip()}" for line in told))
     run = second.run("tiny")
     state, found, lines = run.read(), predictions(run), second.lines("tiny", "folds.jsonl")
@@ -152,12 +157,21 @@ def lost(first: Tiny, second: Tiny, again: Path) -> bool:
         and kept == len(before)
         and len(before) - WORKERS <= taken <= len(before)
         and any("holds a run" in line for line in told)
+        and any("from another than this" in line for line in told)
+        and untouched
         and whole(run, address, again)
     )
 
 
 def wanted(line: str) -> bool:
-    return any(part in line for part in ("holds a run", "Fetching", "Going on"))
+    parts = ("holds a run", "Fetching", "Going on", "from another than this")
+    return any(part in line for part in parts)
+
+
+def contents(address: str) -> dict[str, bytes]:
+    """Every object of a mirror."""
+    bucket = Bucket(address)
+    return {name: bucket.get(name) for name in bucket.names()}
 
 
 def whole(run: RunDirectory, address: str, folder: Path) -> bool:

@@ -43,8 +43,8 @@ DATA: Commands = (
     (synthesize, "data synthesize demo/casme2 --layout casme2 --subjects 8"),
 )
 CLUSTER: Commands = (
-    (clusters.render, "cluster render aws --max-workers 4 --hours 12"),
-    (clusters.check, "cluster check cluster/aws.yaml"),
+    (clusters.render, "cluster render aws --max-workers 4 --hours 12 -o aws.yaml"),
+    (clusters.check, "cluster check aws.yaml"),
 )
 
 app = typer.Typer(

@@ -67,7 +67,9 @@ def _asked(kind: str, given: dict[str, str]) -> dict[str, str]:
 
 def _render(kind: str, given: dict[str, str], output: Path | None) -> None:
     from mersearch.cluster.checking import examine
+    from mersearch.cluster.questions import CHANGE_ME
     from mersearch.cluster.rendering import render as fill
+    from mersearch.cluster.rules import unfilled
     from mersearch.store.files import replace
 
     text = fill(kind, given)
@@ -81,13 +83,15 @@ def _render(kind: str, given: dict[str, str], output: Path | None) -> None:
     print(
         *(line.removeprefix("# Cost:").strip() for line in text.splitlines() if "# Cost:" in line), sep="\n"
     )
+    if lines := [str(place.line) for place in unfilled(text) if not place.note]:
+        print(f"to be filled in first, {CHANGE_ME}: line {', '.join(lines)}")
     print(f"next: mersearch cluster check {output}")
 
 
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="For ray up, kubectl, sbatch, docker.")],
 ) -> None:
-    """Whether a cluster file is right, as far as that shows without a cluster."""
+    """Whether a cluster file is right and filled in, as far as that shows without a cluster."""
     from mersearch.cluster.checking import check as look_over
     from mersearch.errors import ConfigError, Several, raise_all
 

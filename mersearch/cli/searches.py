@@ -56,7 +56,7 @@ def resume(
 
     if "://" in run:
         print(f"Fetching {run}…", flush=True)
-        run = str(download(run, root))
+        run = str(download(run, root, lambda line: say([line])))
     search(extend(RunDirectory.find(run, root), overrides or ()), address)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from mersearch.cluster import container, kubernetes, ray_up, sbatch, shell
 from mersearch.cluster.document import Document, Finding, documents
+from mersearch.cluster.launching import copied_findings
 from mersearch.cluster.rules import secret_findings, unfilled
 from mersearch.errors import ConfigError, MersearchError, raise_all
 
@@ -15,23 +16,28 @@ def check(file: Path) -> tuple[str, list[Finding]]:
     """What the file is for, and the notes on it, by line.
 
     Raises:
-        ConfigError, Several: it cannot be read, is of no known kind, or breaks rules; each with its line.
+        ConfigError, Several: it cannot be read, is of no known kind, breaks rules, or has places that are still to
+            be filled in; each with its line.
     """
     text = _read(file)
-    kind, found = examine(text, str(file))
+    kind, broken = examine(text, str(file))
+    found = _in_order({*broken, *unfilled(text)})
     raise_all([_error(str(file), finding) for finding in found if not finding.note])
     return kind, [finding for finding in found if finding.note]
 
 
 def examine(text: str, name: str) -> tuple[str, list[Finding]]:
-    """What a text is for, and everything found in it, by line.
+    """What a text is for, and everything found in it, by line; places that the user is to fill in are none.
 
     Raises:
         ConfigError: it is of no known kind, or no YAML.
     """
     kind, found = _of_kind(text, name)
-    every = {*found, *secret_findings(text), *unfilled(text)}
-    return kind, sorted(every, key=lambda finding: (finding.line, finding.rule))
+    return kind, _in_order({*found, *secret_findings(text), *copied_findings(text)})
+
+
+def _in_order(found: Collection[Finding]) -> list[Finding]:
+    return sorted(found, key=lambda finding: (finding.line, finding.rule))
 
 
 def _of_kind(text: str, name: str) -> tuple[str, Iterator[Finding] | list[Finding]]:

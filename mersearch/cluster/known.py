@@ -12,7 +12,8 @@ import yaml
 def known(program: str) -> frozenset[str]:
     """The words of a program, as known.yaml beside this file lists and explains them.
 
-    Of `mersearch`, `sbatch`, `ray_start`, `providers` of ray up, `aws`, `gcp`, a `dockerfile` and `apptainer`.
+    Of `mersearch`, its `launch`, `sbatch`, `ray_start`, `providers` of ray up, `aws`, `gcp`, a `dockerfile` and
+    `apptainer`.
     """
     text = Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
     return frozenset(yaml.safe_load(text)[program])

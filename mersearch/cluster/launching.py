@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -17,6 +18,14 @@ from mersearch.errors import ConfigError, Several
 from mersearch.space.problem import Problem, did_you_mean, unknown_key
 
 _COMMAND: Final = re.compile(r"(?:^|[;&|(\n]|\b(?:exec|then|do)\s)\s*mersearch[ \t]+(?P<words>[^;&|\n]+)")
+_COPIED: Final = re.compile(r"(?:^|['\"\s])mersearch[ \t]+(?P<words>[a-z][^;&|'\"`]*)")
+_WORDS: Final = re.compile(r"--[a-z]|[a-z]\w*\.[\w.]+=")
+"""What a command has behind it and prose has not."""
+_ENDS: Final = re.compile(r"[.:](?:\s|$)")
+"""The end of a sentence, and of what it names."""
+_OPEN: Final = re.compile(r"=(?:[A-Z][A-Z_-]*|…|<.*>)?$")
+"""A value that stands for one, as in search.trials=N."""
+_CLOSE: Final = 0.85
 _KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$`]*")
 
 
@@ -48,16 +57,63 @@ def given(words: list[str], key: str) -> str:
 
 
 def mersearch_findings(text: str, line: int) -> Iterator[Finding]:
-    """Unknown commands, unknown keys, and values that their key does not take."""
+    """Unknown commands, and what is wrong with the words of a launch."""
     for first, *words in commands(text):
         if re.fullmatch(r"[a-z]+", first) and first not in known("mersearch"):
             fix = did_you_mean(first, known("mersearch"), "commands")
             yield Finding(line, f"mersearch has no command {first}", first, fix)
         elif first == "launch":
-            for word in words:
-                if problem := _problem(word):
-                    rule = problem.rule if problem.whole else f"{problem.path} {problem.rule}"
-                    yield Finding(line, rule, problem.received, problem.fix)
+            yield from launch_findings(words, line)
+
+
+def launch_findings(words: Sequence[str], line: int) -> Iterator[Finding]:
+    """Unknown options and keys behind `mersearch launch`, and values that their key does not take."""
+    for word in words:
+        option = re.fullmatch(r"--?([a-z][\w-]*)(=.*)?", word)
+        if option and option[1] not in known("launch"):
+            fix = did_you_mean(option[1], known("launch"), "options")
+            yield Finding(line, f"mersearch launch has no option {word.partition('=')[0]}", word, fix)
+        elif problem := _problem(word):
+            rule = problem.rule if problem.whole else f"{problem.path} {problem.rule}"
+            yield Finding(line, rule, problem.received, problem.fix)
+
+
+def copied_findings(text: str) -> Iterator[Finding]:
+    """What is wrong with the commands in the comments of a file, which its user is told to copy.
+
+    Prose is none: a launch is known by its two words and what looks like an option or a key of the platform behind
+    them, another command by being almost one, with such words behind it.
+    """
+    for number, comment in _comments(text):
+        for found in _COPIED.finditer(comment):
+            first, *words = (word.rstrip(",)") for word in _ENDS.split(found["words"])[0].split())
+            if first == "launch":
+                yield from launch_findings([word for word in words if not _OPEN.search(word)], number)
+            elif any(_WORDS.match(word) for word in words):
+                yield from _almost(first, number)
+
+
+def _almost(command: str, line: int) -> Iterator[Finding]:
+    close = difflib.get_close_matches(command, known("mersearch"), n=1, cutoff=_CLOSE)
+    if close and command not in close:
+        yield Finding(line, f"mersearch has no command {command}", command, f"did you mean {close[0]}?")
+
+
+def _comments(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are comments, with their numbers; one that ends with a backslash goes on in the next."""
+    joined, first = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r"\s*#(?!!|SBATCH\b)(.*)", line)
+        if found is None:
+            joined, first = "", 0
+            continue
+        first = first or number
+        joined += found[1]
+        if not joined.endswith("\\"):
+            yield first, joined
+            joined, first = "", 0
+        else:
+            joined = joined[:-1]
 
 
 @cache

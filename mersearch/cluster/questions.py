@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from mersearch import __version__
+from mersearch.cluster.forms import CLAIM, NFS, REGIONS, ZONE, Form, lies_in
 from mersearch.errors import ConfigError, raise_all
 from mersearch.space.problem import did_you_mean
 
@@ -35,13 +36,19 @@ class Question:
         pattern: what the whole answer must match.
         rule: the pattern in words.
         example: an answer that is taken.
+        forms: kind → the three, of a question whose answer looks another way for each kind.
     """
 
     text: str
     defaults: Mapping[str, str]
-    pattern: str
-    rule: str
-    example: str
+    pattern: str = ""
+    rule: str = ""
+    example: str = ""
+    forms: Mapping[str, Form] = field(default_factory=dict)
+
+    def form(self, kind: str) -> Form:
+        """How the answer for a kind must look."""
+        return self.forms.get(kind) or Form(self.pattern, self.rule, self.example)
 
 
 def _same(kinds: tuple[str, ...], default: str) -> dict[str, str]:
@@ -108,8 +115,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "storage": Question(
         "Shared storage: NFS HOST:/PATH of a cloud, a claim of Kubernetes.",
         {**_same(CLOUDS, f"{CHANGE_ME}:/"), **_same(KUBERNETES, "mersearch-shared")},
-        *_WORD,
-        "fs-1234.efs.us-west-2.amazonaws.com:/",
+        forms={**dict.fromkeys(CLOUDS, NFS), **dict.fromkeys(KUBERNETES, CLAIM)},
     ),
     "cpus": Question("Cores of each worker.", _same((*KUBERNETES, *SLURM), "4"), *_COUNT, "4"),
     "memory": Question("GiB of each worker.", _same((*KUBERNETES, *SLURM), "16"), *_COUNT, "16"),
@@ -120,8 +126,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         "KEY=VALUE",
         "karpenter.sh/capacity-type=spot",
     ),
-    "region": Question("Region.", {"aws": "us-west-2", "gcp": "us-central1"}, *_WORD, "us-west-2"),
-    "zone": Question("Zone.", {"gcp": "us-central1-a"}, *_WORD, "us-central1-a"),
+    "region": Question("Region.", {"aws": "us-west-2", "gcp": "us-central1"}, forms=REGIONS),
+    "zone": Question("Zone.", {"gcp": "us-central1-a"}, forms={"gcp": ZONE}),
     "project": Question("Project.", {"gcp": CHANGE_ME}, *_WORD, "my-project"),
     "machine": Question(
         "Machine type of the workers; chosen for --gpus by default.",
@@ -154,17 +160,32 @@ def answers(kind: str, given: Mapping[str, str]) -> Answers:
     asked = of_kind(kind)
     errors = []
     for name, answer in given.items():
-        if name not in asked:
+        form = asked[name].form(kind) if name in asked else None
+        if form is None:
             fix = did_you_mean(name, [f"--{one}" for one in asked], f"options of {kind}")
             errors.append(ConfigError(f"{kind} has no --{name}", received=f"--{name} {answer}", fix=fix))
-        elif re.fullmatch(asked[name].pattern, answer) is None:
-            question = asked[name]
-            fix = f"as in --{name} {shlex.quote(question.example)}"
-            errors.append(ConfigError(f"--{name} must be {question.rule}", received=repr(answer), fix=fix))
+        elif re.fullmatch(form.pattern, answer) is None:
+            fix = f"as in --{name} {shlex.quote(form.example)}"
+            errors.append(ConfigError(f"--{name} must be {form.rule}", received=repr(answer), fix=fix))
     raise_all(errors)
     found = {name: given.get(name) or question.defaults[kind] for name, question in asked.items()}
     raise_all(list(_together(kind, found)))
     return found
+
+
+def left_open(line: str) -> str:
+    """The question whose open default stands in a line of a file; empty where none does.
+
+    >>> left_open('    ImageId: "ami-CHANGE-ME"'), left_open("#SBATCH --partition=CHANGE-ME")
+    ('machine-image', '')
+    """
+    found = [
+        (len(default), name)
+        for name, question in QUESTIONS.items()
+        for default in question.defaults.values()
+        if default in line and CHANGE_ME in default and (default != CHANGE_ME or name in line)
+    ]
+    return max(found, default=(0, ""))[1]
 
 
 def spot_workers(answered: Answers) -> int:
@@ -187,6 +208,11 @@ def _together(kind: str, answered: Answers) -> list[ConfigError]:
         fix = f"--spot {max(0, most - least)}, or more workers"
         rule = "--spot and --min-workers must fit into --max-workers"
         errors.append(ConfigError(rule, received=received, fix=fix))
+    region, zone = answered.get("region", ""), answered.get("zone", "")
+    if zone and not lies_in(zone, region):
+        received = f"--region {region} --zone {zone}"
+        fix = f"--region {zone.rpartition('-')[0]}, or a --zone that begins with {region}-"
+        errors.append(ConfigError("--zone must lie in --region", received=received, fix=fix))
     return errors
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mersearch.cluster.document import Document, Finding
+from mersearch.cluster.forms import REGIONS, lies_in
 from mersearch.cluster.known import known
 from mersearch.cluster.machines import MACHINES
 from mersearch.cluster.questions import CLOUDS
@@ -33,6 +34,7 @@ _MARKETS: Final = ("spot", "capacity-block", "interruptible-capacity-reservation
 def findings(document: Document) -> Iterator[Finding]:
     """Everything that is wrong with a `ray up` file."""
     yield from broken(document, ray_schema())
+    yield from _places(document)
     yield from _node_types(document)
     yield from _bounds(document)
     yield from _spot(document)
@@ -46,6 +48,19 @@ def _types(document: Document) -> dict[str, Any]:
     found = document.get("available_node_types", default={})
     types = found if isinstance(found, dict) else {}
     return {name: node for name, node in types.items() if isinstance(node, dict)}
+
+
+def _places(document: Document) -> Iterator[Finding]:
+    """Whether region and zone are of the cloud, and of each other."""
+    provider, region, zone = (
+        str(document.get("provider", key, default="")) for key in ("type", "region", "availability_zone")
+    )
+    form = REGIONS.get(provider)
+    if form and region and not re.fullmatch(form.pattern, region):
+        yield Finding(document.line("provider", "region"), f"region is {form.rule}", region, form.example)
+    elif provider == "gcp" and region and zone and not lies_in(zone, region):
+        fix = f"a zone that begins with {region}-"
+        yield Finding(document.line("provider", "availability_zone"), "the zone lies in region", zone, fix)
 
 
 def _node_types(document: Document) -> Iterator[Finding]:

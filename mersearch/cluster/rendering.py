@@ -27,12 +27,16 @@ def render(kind: str, given: Mapping[str, str]) -> str:
     """The file of a kind with these answers, headed by the command that makes it.
 
     Raises:
-        ConfigError, Several: no such kind, or answers against a rule.
+        ConfigError, Several: no such kind, answers against a rule, or as `require_search`.
     """
     text = shipped(kind)
     if not of_kind(kind) and not given:
         return _headed(text, f"mersearch cluster render {kind}")
     answered = answers(kind, given)
+    if "search" in given:
+        from mersearch.cluster.searches import require_search
+
+        require_search(_launch(kind, answered))
     values = _values(kind, answered)
     lines = [_filled(line, values) for line in text.splitlines()]
     flags = [f"--{name} {shlex.quote(answer)}" for name, answer in sorted(given.items())]
@@ -96,9 +100,24 @@ def _values(kind: str, answered: Answers) -> dict[str, str]:
 
 def _growing(kind: str, answered: Answers) -> dict[str, str]:
     """Values of the clusters that grow: the bounds, the image and the command of the search."""
+    launch = " ".join(["mersearch launch", *_launch(kind, answered)])
+    around = {**dict.fromkeys(CLOUDS, f"ray exec --tmux {FILES[kind]} '{launch}'"), "raycluster": launch}
+    return {
+        "min_workers": answered["min-workers"],
+        "spot": str(spot_workers(answered)),
+        "image": f'"{answered["image"]}"',
+        "launch": f'"{launch}"',
+        "run": around.get(kind, ""),
+    }
+
+
+def _launch(kind: str, answered: Answers) -> list[str]:
+    """The words behind `mersearch launch`; the file of Slurm adds its own when it runs."""
+    space, *own = answered["search"].split()
+    if kind not in GROWING:
+        return [space, *own]
     gpus, most = int(answered["gpus"]), int(answered["max-workers"])
     cpus = machine(kind, answered["machine"], gpus)[1].cpus if kind in CLOUDS else int(answered["cpus"])
-    space, *own = answered["search"].split()
     keys = {
         "run.root": "/mnt/shared/runs",
         "preprocess.cache": "/mnt/shared/cache",
@@ -110,15 +129,7 @@ def _growing(kind: str, answered: Answers) -> dict[str, str]:
     }
     if answered["hours"]:
         keys["search.time_budget"] = _budget(_seconds(answered["hours"]))
-    launch = " ".join([f"mersearch launch {space} --address auto", *_unless_given(keys, own), *own])
-    around = {**dict.fromkeys(CLOUDS, f"ray exec --tmux {FILES[kind]} '{launch}'"), "raycluster": launch}
-    return {
-        "min_workers": answered["min-workers"],
-        "spot": str(spot_workers(answered)),
-        "image": f'"{answered["image"]}"',
-        "launch": f'"{launch}"',
-        "run": around.get(kind, ""),
-    }
+    return [space, "--address", "auto", *_unless_given(keys, own), *own]
 
 
 def _unless_given(keys: Mapping[str, str], own: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from mersearch.cluster.document import Finding
 from mersearch.cluster.launching import mersearch_findings
-from mersearch.cluster.questions import CHANGE_ME
+from mersearch.cluster.questions import CHANGE_ME, left_open
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 USAGE: Final = "RAY_USAGE_STATS_ENABLED"
@@ -47,11 +47,15 @@ def secret_findings(text: str) -> Iterator[Finding]:
 
 
 def unfilled(text: str) -> Iterator[Finding]:
-    """A note for every place that only the user can fill in."""
+    """Every place that only the user can fill in; one in a comment is a note, since nothing reads it."""
     for number, line in enumerate(text.splitlines(), 1):
         if CHANGE_ME in line:
             received = line.strip().partition("  #=")[0]
-            yield Finding(number, f"{CHANGE_ME} is still to be filled in", received[:90], note=True)
+            read = re.sub(r"(^|\s)#(?!SBATCH\b).*", "", line)
+            option = left_open(read)
+            fix = f"write the value there{f', or render the file again with --{option}' if option else ''}"
+            rule, note = f"{CHANGE_ME} is still to be filled in", CHANGE_ME not in read
+            yield Finding(number, rule, received[:90], "" if note else fix, note)
 
 
 def command_findings(command: str, line: int, environment: Mapping[str, str]) -> Iterator[Finding]:

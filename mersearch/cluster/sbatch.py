@@ -10,7 +10,7 @@ from typing import Final
 
 from mersearch.cluster.document import Finding
 from mersearch.cluster.known import known
-from mersearch.cluster.launching import joins, launch_words
+from mersearch.cluster.launching import joins, launch_findings, launch_words
 from mersearch.cluster.shell import findings as shell_findings
 from mersearch.cluster.shell import script_lines, unreadable
 from mersearch.space.problem import did_you_mean
@@ -89,7 +89,17 @@ def findings(text: str) -> Iterator[Finding]:
     if "nodes" in given and given["nodes"].value.split("-")[-1] != "1":
         yield from _ports(text)
         yield from _joined(text)
+    yield from _handed_on(text)
     yield from shell_findings(text)
+
+
+def _handed_on(text: str) -> Iterator[Finding]:
+    """The words of a search that stand in `set -- WORDS` and reach it as "$@"."""
+    if not re.search(r"\bmersearch launch .*\"\$@\"", text):
+        return
+    for number, line in script_lines(text):
+        if found := re.search(r"\bset -- ([^;&|]+)", line):
+            yield from launch_findings(found[1].split(), number)
 
 
 def _values(headers: list[Header]) -> Iterator[Finding]:

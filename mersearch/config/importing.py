@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import sys
 import traceback
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +39,18 @@ def algorithm_class(name: str, folder: Path | None = None) -> type[Any]:
         missing = "has no dataclass Settings" if isinstance(found, type) else f"is no class of {module_name}"
         raise ConfigError(f"algorithm.name: {class_name} {missing}", received=name, fix=fix)
     return found
+
+
+def may_be_imported(name: str) -> bool:
+    """Whether the top module of `module:Class` is on this machine; imports nothing.
+
+    Args:
+        name: `module:Class`.
+    """
+    top = name.partition(":")[0].partition(".")[0]
+    if not top or top in sys.modules:
+        return True
+    return PathFinder.find_spec(top, [*sys.path, str(Path.cwd())]) is not None
 
 
 def folder_of(name: str) -> Path:

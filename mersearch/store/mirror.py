@@ -10,6 +10,7 @@ import json
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Final, TypeVar
 
 from mersearch.errors import RunError
 from mersearch.store.bucket import Bucket, below
+from mersearch.store.claim import Claim, remember_fetched, require_latest, require_silent
 from mersearch.store.directory import CONFIG, PROVENANCE, RunDirectory, is_run
 from mersearch.store.files import failure
 from mersearch.store.followed import Followed
@@ -39,16 +41,19 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
     """A recorder that puts what it records into the folder `<address>/<name of the run>` too; else `writer` itself.
 
     What an earlier driver has not brought there is brought first. A storage that does not answer never stops a
-    search: it is told, and what is missing is brought when it answers again, if need be by the next command.
+    search: it is told, and what is missing is brought when it answers again, if need be by the next command. Where
+    another copy of the run takes over, nothing more is put there.
 
     Raises:
-        RunError: no such kind of address, or another run of this name is there.
+        RunError: no such kind of address, or another run of this name, or from another copy of this one, is there.
+        Interrupted: the disk is full.
     """
     if address is None:
         yield writer
         return
     require_own(run, address)
-    uploads = _Uploads(Bucket(below(address, run.name)), notice)
+    bucket = Bucket(below(address, run.name))
+    uploads = _Uploads(bucket, notice, Claim(run.path, bucket, notice))
     try:
         mirror = _Mirror(run, writer.state, uploads)
         mirror.catch_up()
@@ -58,7 +63,9 @@ def mirroring(run: RunDirectory, writer: Recorder, address: str | None, notice: 
 
 
 def require_own(run: RunDirectory, address: str | None) -> None:
-    """Raise RunError where another run is in the mirror: its chunks would be taken for those of this one.
+    """Raise RunError where another run is in the mirror, or what another copy of this one has put there.
+
+    Its chunks would be taken for those of this one.
 
     Where nothing can be read there, nothing is said.
 
@@ -78,6 +85,8 @@ def require_own(run: RunDirectory, address: str | None) -> None:
             received=f"{bucket.address} has another {run.name}",
             fix=f"another run.name or run.mirror, or remove {bucket.address} if nobody needs it",
         )
+    with contextlib.suppress(OSError):
+        require_latest(run.path, bucket)
 
 
 def require_unmirrored(address: str | None, name: str) -> None:
@@ -103,8 +112,8 @@ def require_unmirrored(address: str | None, name: str) -> None:
 class _Uploads:
     """Brings objects to the storage in a thread of its own, in order; what it did not take is tried again later."""
 
-    def __init__(self, bucket: Bucket, notice: Notice) -> None:
-        self.bucket, self._notice, self._failed = bucket, notice, False
+    def __init__(self, bucket: Bucket, notice: Notice, claim: Claim) -> None:
+        self.bucket, self._notice, self._claim, self._failed = bucket, notice, claim, False
         self._waiting: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name="mersearch-mirror", daemon=True)
         self._thread.start()
@@ -125,10 +134,15 @@ class _Uploads:
         self._waiting.put(None)
         self._thread.join(PATIENCE)
         if self._failed or self._thread.is_alive():
+            self._claim.retire()
+        else:
+            self._claim.release()
+        if self._failed or self._claim.lost or self._thread.is_alive():
             self._notice(f"the mirror {self.bucket.address} lacks a part of the run; the run itself is whole")
 
     def _work(self) -> None:
         behind: dict[str, bytes] = {}
+        self._claim.renew()
         while self._collect(behind):
             self._bring(behind)
         self._bring(behind)
@@ -146,9 +160,17 @@ class _Uploads:
         return False
 
     def _bring(self, behind: dict[str, bytes]) -> None:
-        """The oldest first, up to the first one that is not taken; what was taken is removed from `behind`."""
+        """The oldest first, up to the first one that is not taken; what was taken is removed from `behind`.
+
+        Nothing where another copy of the run has taken over.
+        """
+        if not self._claim.holds():
+            behind.clear()
+            return
         try:
             for name in list(behind):
+                if self._claim.lost:
+                    return
                 self.bucket.put(name, behind[name])
                 del behind[name]
         except OSError as error:
@@ -218,11 +240,23 @@ def _object(trial: Trial, chunk: int) -> str:
     return f"{CHUNKS}/{trial.number:05d}-{chunk:05d}{again}.jsonl"
 
 
-def download(address: str, root: Path) -> Path:
+def _quiet(_: str) -> None:
+    """Tell nobody."""
+
+
+def download(
+    address: str, root: Path, notice: Notice = _quiet, wait: Callable[[float], None] = time.sleep
+) -> Path:
     """The folder below `root` of a run whose mirror is at `address`, as far as it was brought there.
 
+    Args:
+        address: of the mirror, with the name of the run.
+        root: of the new folder.
+        notice, wait: as `require_silent`.
+
     Raises:
-        RunError: no run is there, the storage does not answer, or a run of that name is here already.
+        RunError: no run is there, the storage does not answer, somebody writes to it now, or a run of that name is
+            here already.
         Interrupted: the disk is full.
     """
     bucket = Bucket(address)
@@ -235,6 +269,7 @@ def download(address: str, root: Path) -> Path:
         )
     new = path.with_name(f".{path.name}.download")
     try:
+        marker = _asked(partial(require_silent, bucket, notice, wait), bucket)
         names = _asked(bucket.names, bucket)
         if PROVENANCE not in names or CONFIG not in names:
             raise RunError(
@@ -243,6 +278,7 @@ def download(address: str, root: Path) -> Path:
         shutil.rmtree(new, ignore_errors=True)
         for name in names:
             _fetch(bucket, name, new)
+        remember_fetched(new, marker)
         new.rename(path)
     except OSError as error:
         raise failure(error, path, path) from error

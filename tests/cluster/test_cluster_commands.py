@@ -52,6 +52,52 @@ def test_check_names_the_line_of_every_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "filled"),
+    [
+        (
+            "aws",
+            {
+                "image": "ours/mersearch:1",
+                "storage": "fs.example.org:/",
+                "machine-image": "ami-0123456789abcdef0",
+            },
+        ),
+        (
+            "gcp",
+            {"image": "o/mersearch:1", "storage": "h:/a", "machine-image": "projects/p/i", "project": "ours"},
+        ),
+        ("rayjob", {"image": "ours/mersearch:1"}),
+        ("raycluster", {"image": "ours/mersearch:1"}),
+    ],
+)
+def test_a_file_with_places_to_fill_in_is_not_good_and_each_is_named_with_its_option(
+    kind: str, filled: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    shown = said("render", kind, "-o", str(file))
+    lines = [number for number, line in enumerate(file.read_text().splitlines(), 1) if "CHANGE-ME" in line]
+    assert f"to be filled in first, CHANGE-ME: line {', '.join(map(str, lines))}\n" in shown
+    with pytest.raises(Several) as caught:
+        CliRunner().invoke(app, ["cluster", "check", str(file)], catch_exceptions=False)
+    assert [error.rule for error in caught.value.errors] == [
+        f"{file}:{line}: CHANGE-ME is still to be filled in" for line in lines
+    ]
+    assert {error.fix.rpartition(" with --")[2] for error in caught.value.errors} == set(filled)
+    options = [word for name, answer in filled.items() for word in (f"--{name}", answer)]
+    assert "CHANGE-ME" not in said("render", kind, *options, "-o", str(file))
+    assert "good for" in said("check", str(file))
+
+
+def test_a_place_to_fill_in_counts_where_it_is_read(tmp_path: Path) -> None:
+    file, text = tmp_path / "job.sh", shipped("slurm")
+    file.write_text(text + "# was CHANGE-ME\nexit 0 # CHANGE-ME\n")
+    assert said("check", str(file)).count("CHANGE-ME is still") == 2
+    file.write_text(text.replace("#SBATCH --requeue", "#SBATCH --requeue\n#SBATCH --partition=CHANGE-ME"))
+    with pytest.raises(ConfigError, match=r"job.sh:\d+: CHANGE-ME .*\n.*--partition=.*\n.*the value there$"):
+        CliRunner().invoke(app, ["cluster", "check", str(file)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
     ("text", "match"),
     [
         ("a: [1\n", r"bad:2:1: this is not valid YAML"),

@@ -300,6 +300,43 @@ MISTAKES = {
     "79 an if without its fi": Mistake(
         "slurm", '  exit 0\nfi\nexit "$code"', '  exit 0\nexit "$code"', "bash can read", 'exit "$code"'
     ),
+    "80 a region that is none": Mistake("aws", 'region: "us-west-2"', "region: mars", "region of AWS"),
+    "81 a zone elsewhere": Mistake("gcp", '"us-central1-a"', '"us-east1-b"', "lies in region"),
+    "82 a misspelt option of a search": Mistake(
+        "rayjob", "--address auto", "--adress auto", "launch has no option --adress"
+    ),
+    "83 a misspelt option of a search, Slurm": Mistake(
+        "slurm-nodes",
+        '--address "$address',
+        '--adress="$address',
+        "has no option --adress",
+        'launch "$space"',
+    ),
+    "84 a misspelt option in a command to copy": Mistake(
+        "aws", "--address auto", "--adress auto", "launch has no option --adress"
+    ),
+    "85 a misspelt key in a command to copy": Mistake(
+        "gcp", "cluster.max_workers=4", "cluster.max_worker=4", "unknown key cluster.max_worker"
+    ),
+    "86 a value that a key does not take in a command to copy": Mistake(
+        "raycluster", "search.concurrency=4", "search.concurrency=four", "search.concurrency must be"
+    ),
+    "87 a misspelt command to copy": Mistake(
+        "raycluster", "mersearch launch", "mersearch lanch", "no command lanch"
+    ),
+    "88 a misspelt command to copy, behind another one": Mistake(
+        "aws", "'mersearch status", "'mersearch statu", "no command statu"
+    ),
+    "89 a misspelt key further down in a command to copy": Mistake(
+        "apptainer",
+        "mersearch launch quintuplet",
+        "mersearch launch quintuplet \\\n#    serch.trials=9",
+        "unknown key serch",
+        "mersearch launch",
+    ),
+    "90 a misspelt key of a search that is handed on": Mistake(
+        "slurm-nodes", "set -- quintuplet", "set -- quintuplet search.trial=9", "unknown key search.trial"
+    ),
 }
 RIGHT = (
     ("slurm-nodes", "--nodes=4", "--nodes=2-8"),
@@ -333,6 +370,17 @@ RIGHT = (
     ),
     ("rayjob", "protocol: TCP, port: 8265", "protocol: TCP, port: dashboard"),
     ("aws", " --port=6379", ""),
+    (
+        "aws",
+        "# 4. how",
+        "# mersearch launch: give search.trials=9, or more. mersearch starts --with what x.y=1 says\n# 4. how",
+    ),
+    (
+        "aws",
+        "# 4. how",
+        "# a mersearch launch of search.trials=N, run.name=… (mersearch resumes): --dry-run.\n# 4. how",
+    ),
+    ("slurm", "mersearch launch", "mersearch launch --dry-run --address=auto"),
     ("rayjob", '"mersearch launch', r'"mersearch\npython --version\nmersearch launch'),
     ("aws", '    resources: {"CPU": 4, "GPU": 1}', '    resources: {"CPU": 3, "GPU": 1}'),
 )
@@ -383,5 +431,11 @@ def test_known_words_are_those_of_the_installed_programs() -> None:
     options = {option for one in start.params for option in (*one.opts, *one.secondary_opts)}
     assert {f"--{word}" for word in known("ray_start")} == {one for one in options if len(one) > 2}
     assert known("providers") == set(_NODE_PROVIDERS)
-    assert isinstance(commands := get_command(app), TyperGroup)
+    commands = get_command(app)
+    assert isinstance(commands, TyperGroup)
     assert known("mersearch") == set(commands.commands)
+    launch = {option for one in commands.commands["launch"].params for option in one.opts}
+    assert {f"--{word}" for word in known("launch")} == {
+        *(one for one in launch if one.startswith("-")),
+        "--help",
+    }

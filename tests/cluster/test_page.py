@@ -49,7 +49,8 @@ def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
     assert "planned maximum: 8 nodes with 8 GPUs, 96 GPU-hours" in run(jobs, tmp_path)
     said = run(kubernetes, tmp_path)
     assert "in 12 hours" in said
-    assert "CHANGE-ME is still to be filled in" in said
+    assert "rayjob.yaml: good for kubectl apply" in said
+    assert "CHANGE-ME" not in said
 
 
 def test_every_other_block_needs_a_cluster() -> None:

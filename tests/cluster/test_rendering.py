@@ -108,7 +108,8 @@ def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
     question = QUESTIONS[name]
     for kind in question.defaults:
         if name != "machine" or kind == "aws":
-            assert answers(kind, {name: question.example})[name] == question.example
+            given = {name: question.form(kind).example}
+            assert answers(kind, given)[name] == given[name]
         assert name in of_kind(kind)
 
 
@@ -129,13 +130,62 @@ def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
         ("rayjob", {"hours": "0"}, "--hours must be a number of hours above 0"),
         ("rayjob", {"name": "My Job"}, "--name must be up to 40 small letters"),
         ("aws", {"search": "a'; rm -rf /"}, "--search must be words of letters"),
-        ("aws", {"storage": "host:/$(id)"}, "--storage must be one word"),
+        ("aws", {"storage": "host:/$(id)"}, "--storage must be HOST:/PATH of an NFS server"),
+        ("slurm", {"search": "quintuplet search.trials=abc"}, "search.trials must be a whole number"),
+        ("slurm", {"search": "quintuplt"}, "quintuplt"),
+        ("slurm", {"search": "quintuplet --adress x"}, "launch has no option --adress"),
+        ("slurm-nodes", {"search": "quintuplet algorithm.batches=2"}, "unknown key algorithm.batches"),
+        ("aws", {"search": "quintuplet data=casme3"}, "there is no such data"),
+        ("aws", {"search": "quintuplet_casme2 macro.root=/x"}, "data.root is required"),
+        ("rayjob", {"search": "mine/space.yaml search.trials=abc"}, "search.trials must be a whole number"),
+        ("gcp", {"search": "quintuplet algorithm.name=ours:Own search.trial=1"}, "unknown key search.trial"),
+        ("aws", {"storage": "foo"}, "--storage must be HOST:/PATH of an NFS server"),
+        ("gcp", {"storage": "s3://ours/runs"}, "--storage must be HOST:/PATH of an NFS server"),
+        ("rayjob", {"storage": "host:/path"}, "--storage must be the name of a claim"),
+        ("aws", {"region": "mars"}, "--region must be a region of AWS"),
+        ("aws", {"region": "us-central1"}, "--region must be a region of AWS"),
+        ("gcp", {"region": "us-west-2"}, "--region must be a region of Google Cloud"),
+        ("gcp", {"zone": "us-central1"}, "--zone must be a zone of Google Cloud"),
+        (
+            "gcp",
+            {"region": "us-east1"},
+            "--zone must lie in --region\n.*us-central1-a\n.*--region us-central1, or",
+        ),
+        ("gcp", {"zone": "us-east1-b"}, "--zone must lie in --region\n.*us-east1-b\n.*--region us-east1, or"),
     ],
 )
 def test_a_bad_answer_is_named_with_a_fix(kind: str, given: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         render(kind, given)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "quintuplet_casme2 data.root=/mnt/nowhere macro.root=/mnt/nowhere",
+        "disentangle --address=auto --dry-run trial.gpus=0.5",
+        "/mnt/shared/spaces/mine.yaml search.trials=9 algorithm.own=2",
+        "quintuplet algorithm.name=our_package.own:Own algorithm.own=2",
+    ],
+)
+def test_what_only_the_cluster_may_have_is_not_refused(search: str) -> None:
+    assert search in render("slurm", {"search": search})
+
+
+@pytest.mark.parametrize(
+    ("kind", "region"),
+    [
+        *(
+            ("aws", region)
+            for region in ("ap-southeast-2", "us-gov-west-1", "eusc-de-east-1", "us-iso-east-1")
+        ),
+        *(("gcp", region) for region in ("northamerica-northeast1", "europe-west12", "me-central2")),
+    ],
+)
+def test_regions_of_every_shape_are_taken(kind: str, region: str) -> None:
+    zones = {"zone": f"{region}-b"} if kind == "gcp" else {}
+    assert yaml.safe_load(render(kind, {"region": region, **zones}))["provider"]["region"] == region
 
 
 def test_all_bad_answers_are_named_together() -> None:

@@ -16,6 +16,7 @@ from mersearch.search.policy import NoStopping
 from mersearch.search.session import Session
 from mersearch.store import RunDirectory
 from mersearch.store.bucket import Bucket, below
+from mersearch.store.claim import MARKER
 from mersearch.store.files import replace
 from mersearch.store.mirror import download, mirroring, require_unmirrored
 from tests.runs import SPACE, Killed, a_plan, a_run, advance, an_asha, execute, facts, train
@@ -106,7 +107,7 @@ def test_every_chunk_is_an_object_of_its_own(tmp_path: Path) -> None:
         for fold in trial.folds.values()
     }
     names = set(Bucket(f"file://{tmp_path}/bucket/run").names())
-    assert names == {"config.yaml", "provenance.json", "trials.jsonl", "verdicts.jsonl", *chunks}
+    assert names == {MARKER, "config.yaml", "provenance.json", "trials.jsonl", "verdicts.jsonl", *chunks}
 
 
 def test_what_was_finished_before_there_was_a_mirror_is_brought_there_too_once(tmp_path: Path) -> None:
