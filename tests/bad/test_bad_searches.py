@@ -26,6 +26,19 @@ def test_19_ray_address_that_does_not_answer(
     )
 
 
+def test_a_warm_start_that_does_not_fit_is_refused_by_a_dry_run_as_by_launch(
+    refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mersearch.planning.seconds_per_fold", lambda *_: pytest.fail("it would be a search"))
+    for other, told in (
+        ((), "outside of what is searched for algorithm.train.lr"),
+        (("data.without=[casme2/01]",), "new lacks casme2/01, which done has"),
+    ):
+        command = ("launch", "tiny.yaml", "search.warm_start=done", *other)
+        planned = refuses(*command, "--dry-run", says=(told,))
+        assert refuses(*command, says=(told,)) == planned
+
+
 GREEDY = """
 import dataclasses
 from trainables.quintuplet import Quintuplet
