@@ -12,16 +12,16 @@ from mersearch.counted import counted
 from mersearch.errors import ConfigError, MersearchError, RunError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on, threads_of
+from mersearch.numerics import Mode, mode_on, require_precision, threads_of
 from mersearch.opening import as_launched, differences, location, require_room
-from mersearch.placing import Place, growth_lines
+from mersearch.placing import Place, place_lines
 from mersearch.preparation import Material, Report, read
 from mersearch.provenance import read_from
-from mersearch.ready import current_mode, fold_plan, require_backend, settled, shapes_of
+from mersearch.ready import current_mode, fold_plan, require_backend, require_cards, settled, shapes_of
 from mersearch.sameness import Source
 from mersearch.search.budget import HOUR, budget_of
 from mersearch.search.history import find_earlier, warm_start
-from mersearch.search.samplers import remarks
+from mersearch.search.samplers import remarks, require_installed
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.store.bucket import below
@@ -46,6 +46,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     fit = fitted(config, Holdings.of(material))
     config, material = fit.config, material.without(config.data.without)
     refused = refusal(config)
+    if refused is None:
+        _require_machine(config, place)
     if refused is None and is_run(location(config)):
         config = as_launched(RunDirectory.open(location(config)), config)
     now = None if refused else _progress(config)
@@ -73,7 +75,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("stopping", _stopping(config.search)),
         *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(config, place)),
-        *(("", line) for line in growth_lines(place)),
+        *(("", line) for line in place_lines(config, place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *([] if refused else _mirror(config)),
         *([("refused", f"launch would end with an error: {refused.rule}")] if refused else []),
@@ -117,6 +119,14 @@ def refusal(config: Config) -> MersearchError | None:
         or _refused(lambda: require_room(config, trials))
         or _refused(lambda: require_own(run, mirror))
     )
+
+
+def _require_machine(config: Config, place: Place) -> None:
+    """Raise what launch raises of cards and packages that a configuration needs."""
+    require_installed(config.search.sampler)
+    require_cards(config, {"device": place.device})
+    if not place.cluster:
+        require_precision(current_mode(config))
 
 
 def _require_earlier(config: Config, material: Material, shapes: Shapes) -> None:
