@@ -89,7 +89,8 @@ def over(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # Python tells it when it ends
             stream.flush()
-    signal.signal(signal.SIGINT, leave)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, leave)
 
 
 def _in_charge() -> bool:
