@@ -9,8 +9,10 @@ import platform
 import shutil
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mersearch.cores import local_cores
 from mersearch.errors import ClusterError
@@ -136,16 +138,30 @@ def _memory() -> Iterator[Finding]:
 
 def _disk(run_root: Path) -> Iterator[Finding]:
     place = run_root.absolute()
-    while not place.exists():
+    while not os.path.exists(place):  # noqa: PTH110, which raises where it may not look
         place = place.parent
     free = shutil.disk_usage(place).free
     text = f"runs go to {run_root} ({free / GIB:.0f} GiB free)"
-    if not os.access(place, os.W_OK):
-        yield Finding(
-            "disk", text, f"{place} is not writable: run.root=… chooses another folder", blocking=True
-        )
+    if refused := _unusable(run_root.absolute()):
+        fix = "--root, and run.root=… of a search, name another folder"
+        yield Finding("disk", text, f"it cannot be written to: {refused}; {fix}", blocking=True)
     else:
         yield Finding("disk", text, "less than 1 GiB is free" if free < GIB else "")
+
+
+def _unusable(folder: Path) -> str:
+    """Why a folder cannot be made or written to; empty where it can. What is made for this is removed again."""
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder):
+            return ""
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    finally:
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
 
 
 def _ray(address: str | None) -> Iterator[Finding]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 AGAIN: Final = 0.05
@@ -18,7 +18,8 @@ AGAIN: Final = 0.05
 def interrupt_kept() -> Iterator[None]:
     """Ctrl-C is not lost where it arrives while an object is finalised, as a file that is closed: it comes again.
 
-    Python tells of exceptions there, and goes on as if there had been none.
+    Python tells of exceptions there, and goes on as if there had been none. It comes as a real signal, which wakes a
+    main thread that waits.
     """
     before = sys.unraisablehook
 
@@ -26,7 +27,7 @@ def interrupt_kept() -> Iterator[None]:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             before(lost)
             return
-        again = threading.Timer(AGAIN, _thread.interrupt_main)
+        again = threading.Timer(AGAIN, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
         again.daemon = True
         again.start()
 
@@ -43,7 +44,7 @@ def interrupt_deferred() -> Iterator[None]:
 
     The second one does not wait. In threads other than the main one nothing changes: no handler runs there.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_charge():
         yield
         return
     before, arrived = signal.getsignal(signal.SIGINT), False
@@ -60,3 +61,38 @@ def interrupt_deferred() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if arrived:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def handler_restored() -> Iterator[None]:
+    """What the context makes of Ctrl-C is taken back at its end."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if _in_charge():
+            signal.signal(signal.SIGINT, before)
+
+
+def ignore_interrupts() -> None:
+    """Ctrl-C does nothing from here on: a command that has been stopped says so and ends, see `handler_restored`."""
+    if _in_charge():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def over(code: int) -> None:
+    """Everything is done and told: Ctrl-C while Python ends only ends it at once, with the same exit code."""
+
+    def leave(number: int, frame: object) -> None:  # noqa: ARG001
+        os._exit(code)
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # Python tells it when it ends
+            stream.flush()
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as in the background of a script
+        signal.signal(signal.SIGINT, leave)
+
+
+def _in_charge() -> bool:
+    """Whether this thread may set handlers."""
+    return threading.current_thread() is threading.main_thread()

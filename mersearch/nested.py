@@ -122,7 +122,7 @@ def groups_of(plan: FoldPlan, groups: int) -> list[tuple[str, ...]]:
     most = len(plan) // 2
     if not 2 <= groups <= most:
         raise ConfigError(
-            f"{len(plan)} subjects make 2 to {most} groups"
+            f"{len(plan)} subjects make {'2' if most == 2 else f'2 to {most}'} groups, of two or more subjects each"
             if most >= 2
             else "a nested search needs four subjects, two for each of two groups",
             received=f"--nested {groups}" if most >= 2 else f"{len(plan)} subjects",

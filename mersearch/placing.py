@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from mersearch.config.records import Config
+from mersearch.config.records import Config, Growth
 from mersearch.cores import local_cores
+from mersearch.counted import counted
 from mersearch.errors import ConfigError
 from mersearch.numerics import Mode
 from mersearch.ready import current_mode
@@ -153,7 +154,33 @@ def _asked(config: Config, address: str) -> Mode:
         return workers_mode(config, slots_on(config, on))
 
 
-def growth_lines(place: Place) -> list[str]:
+def place_lines(config: Config, place: Place) -> list[str]:
+    """What is to be said of a place before a search starts there.
+
+    A trial with more cores than the machine has, keys that change nothing there, and how far a cluster may grow.
+    """
+    cores = local_cores()
+    crowded = not place.cluster and config.trial.cpus > cores
+    asked = f"trial.cpus={config.trial.cpus:g}, and this machine has {counted(cores, 'core')}"
+    slow = [f"{asked}: a trial starts all the same, and is no faster for it"] if crowded else []
+    return [*slow, *_idle(config.cluster, place), *_growth(place)]
+
+
+def _idle(given: Growth, place: Place) -> list[str]:
+    """The keys of `cluster` that are set, where they change nothing."""
+    names = [field.name for field in fields(Growth) if getattr(given, field.name) != field.default]
+    if not names or (place.cluster and given.max_workers is not None):
+        return []
+    why = (
+        "without cluster.max_workers"
+        if place.cluster
+        else "on this machine: no cluster is joined (--address)"
+    )
+    keys = " and ".join(f"cluster.{name}" for name in names)
+    return [f"{keys} {'has' if len(names) == 1 else 'have'} no effect {why}"]
+
+
+def _growth(place: Place) -> list[str]:
     """How far a cluster may grow for a search; nothing for one that stays as it is."""
     if place.workers is None or place.worker is None:
         return []

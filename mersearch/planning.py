@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Callable
 
+from mersearch.algorithm import Shapes
 from mersearch.config.records import Config, Search
 from mersearch.counted import counted
 from mersearch.errors import ConfigError, MersearchError, RunError
 from mersearch.holdings import Holdings, fitted
 from mersearch.material import require_material
-from mersearch.numerics import Mode, mode_on, threads_of
+from mersearch.numerics import Mode, mode_on, require_precision, threads_of
 from mersearch.opening import as_launched, differences, location, require_room
-from mersearch.placing import Place, growth_lines
+from mersearch.placing import Place, place_lines
 from mersearch.preparation import Material, Report, read
-from mersearch.ready import current_mode, require_backend, settled, shapes_of
+from mersearch.provenance import read_from
+from mersearch.ready import current_mode, fold_plan, require_backend, require_cards, settled, shapes_of
+from mersearch.sameness import Source
 from mersearch.search.budget import HOUR, budget_of
-from mersearch.search.history import find_earlier
-from mersearch.search.samplers import remarks
+from mersearch.search.history import find_earlier, warm_start
+from mersearch.search.samplers import remarks, require_installed
 from mersearch.search.slots import local_cards
 from mersearch.store import Progress, RunDirectory, is_run, progress
 from mersearch.store.bucket import below
 from mersearch.store.mirror import require_own, require_unmirrored
-from mersearch.timing import seconds_per_fold
+from mersearch.timing import noise, seconds_per_fold
 
 WIDTH = 80
 
@@ -35,13 +39,15 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     optimiser steps on arrays of noise on this machine; preprocesses nothing, keeps nothing.
 
     Raises:
-        ConfigError: the algorithm needs what the data do not have.
-        DataError: a database breaks a rule.
+        ConfigError: the algorithm needs what the data do not have, or as `warm_start`.
+        DataError: a database breaks a rule, or as `warm_start`.
     """
     material = read(config, report)
     fit = fitted(config, Holdings.of(material))
     config, material = fit.config, material.without(config.data.without)
     refused = refusal(config)
+    if refused is None:
+        _require_machine(config, place)
     if refused is None and is_run(location(config)):
         config = as_launched(RunDirectory.open(location(config)), config)
     now = None if refused else _progress(config)
@@ -50,6 +56,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     choice = settled(config, material, _own_mode(config), report)
     config = config if choice is None else choice.applied(config)
     require_backend(config, place.device)
+    if refused is None and not is_run(location(config)):
+        _require_earlier(config, material, shapes)
     subjects = len(material.micro.subjects)
     rows = [
         ("data", _database(config, material)),
@@ -67,7 +75,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
         ("stopping", _stopping(config.search)),
         *([("budget", _budget(config.search))] if _budget(config.search) else []),
         ("resources", _resources(config, place)),
-        *(("", line) for line in growth_lines(place)),
+        *(("", line) for line in place_lines(config, place)),
         ("run", f"{location(config)}{' exists: launch goes on with it' if now else ''}"),
         *([] if refused else _mirror(config)),
         *([("refused", f"launch would end with an error: {refused.rule}")] if refused else []),
@@ -91,8 +99,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
 def refusal(config: Config) -> MersearchError | None:
     """Why a launch would neither start the run nor go on with it; None where it would.
 
-    Of the run of `search.warm_start` it asks only whether it is there, and does not look at its trials: that none of
-    them counts in the new search, or that its data differ, is told by launch alone.
+    What takes the data to know is not looked at here but raised by `dry_run`: that the run of `search.warm_start` is
+    about other clips, or that none of its trials counts in the new search.
 
     Raises:
         RunError: the run cannot be read.
@@ -111,6 +119,22 @@ def refusal(config: Config) -> MersearchError | None:
         or _refused(lambda: require_room(config, trials))
         or _refused(lambda: require_own(run, mirror))
     )
+
+
+def _require_machine(config: Config, place: Place) -> None:
+    """Raise what launch raises of cards and packages that a configuration needs."""
+    require_installed(config.search.sampler)
+    require_cards(config, {"device": place.device})
+    if not place.cluster:
+        require_precision(current_mode(config))
+
+
+def _require_earlier(config: Config, material: Material, shapes: Shapes) -> None:
+    """Raise what launch raises of the run of `search.warm_start`, for data of which nothing is preprocessed."""
+    earlier = find_earlier(config)
+    if earlier is not None:
+        plan = fold_plan(noise(material, dataclasses.replace(shapes, frames=1, size=1)), config.folds.chunk)
+        warm_start(config, Source(config.run.name, read_from(config, material), plan), earlier)
 
 
 def _refused(check: Callable[[], object]) -> MersearchError | None:

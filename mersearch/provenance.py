@@ -30,12 +30,11 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
         "code": {"version": __version__, "sources": sources(config.algorithm.name)},
         "data": {
             "digest": prepared.digest,
-            "labels": config.data.labels,
+            **read_from(config, material),
             "synthetic": any(
                 holds_synthetic(Path(root).expanduser()) for root in config.data.folders.values()
             ),
             "holds": dataclasses.asdict(Holdings.of(material)),
-            "databases": [_database(d) for d in (material.micro, material.macro) if d is not None],
             "notes": _notes(prepared.notes),
             "caches": [str(folder.absolute()) for folder in folders],
             "preprocessing": dict(read_index(prepared.micro).settings),
@@ -47,6 +46,12 @@ def describe(config: Config, material: Material, prepared: Prepared, mode: Mode)
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)},
         },
     }
+
+
+def read_from(config: Config, material: Material) -> dict[str, Any]:
+    """What the section `data` holds that is known before anything is preprocessed: what two runs compare by."""
+    databases = [_database(d) for d in (material.micro, material.macro) if d is not None]
+    return {"labels": config.data.labels, "databases": databases}
 
 
 def sources(algorithm: str) -> str:

@@ -10,7 +10,7 @@ from mersearch.errors import DataError, MersearchError
 from mersearch.store import FoldPlan, RunDirectory
 
 SHOWN: Final = 5
-"""Subjects that an error names."""
+"""Subjects, or keys, that an error names."""
 RULE: Final = "scores of two runs compare on the same {} only"
 FIX: Final = "launch one of the two again on the data of the other"
 
@@ -87,7 +87,7 @@ def _clips(first: Source, second: Source) -> list[MersearchError]:
     return [DataError(RULE.format("clips per class"), received=received, fix=FIX)]
 
 
-def listed(subjects: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """The first ones by name, the others counted."""
-    more = f" and {len(subjects) - SHOWN} more" if len(subjects) > SHOWN else ""
-    return f"{', '.join(subjects[:SHOWN])}{more}"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"

@@ -6,7 +6,7 @@ from mersearch.config.records import Config
 from mersearch.counted import counted
 from mersearch.durations import seconds
 from mersearch.measuring import fold_seconds
-from mersearch.placing import Place, growth_lines
+from mersearch.placing import Place, place_lines
 from mersearch.search.budget import HOUR
 from mersearch.search.probe import asked
 from mersearch.search.worker import Study
@@ -14,7 +14,9 @@ from mersearch.store import Progress
 
 
 def most_lines(config: Config, study: Study, where: Place, now: Progress) -> list[str]:
-    """Machines and hours of cards that the rest of a search may take; nothing about cards on processors.
+    """Machines and hours of cards that the rest of a search may take, with what is odd about the place.
+
+    Nothing about cards on processors.
 
     Where no fold is finished yet, a worker of the connected Ray times a few optimiser steps first.
 
@@ -24,7 +26,7 @@ def most_lines(config: Config, study: Study, where: Place, now: Progress) -> lis
         where: it runs.
         now: how far it is.
     """
-    lines, folds = growth_lines(where), now.open_folds + now.coming * now.folds
+    lines, folds = place_lines(config, where), now.open_folds + now.coming * now.folds
     if not where.gpus or not folds:
         return lines
     each, how = now.seconds_per_fold, "the mean so far"

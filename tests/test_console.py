@@ -26,6 +26,8 @@ from mersearch.store import Progress, Trial, TrialProgress, TrialProposed
 from mersearch.store.records import State
 
 WHY = "place 7 of 7 after 3 folds, the first 4 go on"
+SHORT = "place 7 of 7, the first 4 go on"
+"""The same after "stopped after 3 of 8 folds"."""
 RUN = Path("runs/quintuplet")
 
 
@@ -117,7 +119,7 @@ def test_the_first_look_names_what_runs_and_later_looks_what_has_changed() -> No
         later, trials=(*later.trials[:2], row(2, "stopped", 3, 0.3), row(3, "complete", 8, 0.7))
     )
     assert events(later, last, "uf1") == [
-        f"trial 2 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
+        f"trial 2 stopped after 3 of 8 folds, uf1 0.300: {SHORT}",
         "trial 3 complete, uf1 0.700",
     ]
     assert events(last, last, "uf1") == []
@@ -129,19 +131,23 @@ def watching(file: io.StringIO, clock: list[float]) -> Watching:
     )
 
 
-def test_where_no_terminal_is_every_event_is_one_plain_line_with_the_time() -> None:
+def test_where_no_terminal_is_every_event_is_one_plain_line_with_the_time_and_prose_fits_80_columns() -> None:
     file = io.StringIO()
     with watching(file, [0.0]) as watch:
         shown = progress(row(0))
         watch.update(shown)
         watch.update(shown)
         watch.notice("trial 0: its worker died")
+        watch.notice("mersearch " * 15)
         watch.update(progress(row(0, "stopped", 3, 0.3)))
     assert file.getvalue().splitlines() == [
         "03:04:05  starting workers…",
         "03:04:05  trial 0 started",
         "03:04:05  trial 0: its worker died",
-        f"03:04:05  trial 0 stopped after 3 of 8 folds, uf1 0.300: {WHY}",
+        f"03:04:05  {' '.join(['mersearch'] * 7)}",
+        f"          {' '.join(['mersearch'] * 7)}",
+        "          mersearch",
+        f"03:04:05  trial 0 stopped after 3 of 8 folds, uf1 0.300: {SHORT}",
     ]
 
 

@@ -19,3 +19,11 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match="key must be a time above 0 with its units") as error:
         seconds("key", text)
     assert (error.value.received, error.value.fix) == (repr(text), "as in key=3h50m")
+
+
+def test_more_than_a_hundred_years_is_refused() -> None:
+    assert seconds("key", "36500d") == 36500 * 86400
+    for text in ("36500d1s", "5000000h", f"{'9' * 400}d"):
+        with pytest.raises(ConfigError, match="key must be 36500d at the most") as error:
+            seconds("key", text)
+        assert error.value.received == repr(text)

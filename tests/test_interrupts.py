@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
+import time
+from typing import Any
 
 import pytest
 
+from mersearch import cli
 from mersearch.data.processes import deaf
 from mersearch.interrupts import interrupt_deferred, interrupt_kept
 
@@ -58,7 +62,7 @@ class Closing:
 
 
 def test_an_interrupt_that_arrives_while_an_object_is_finalised_comes_again() -> None:
-    reached, hook = [], sys.unraisablehook
+    reached, hook, began = [], sys.unraisablehook, time.monotonic()
 
     def closing() -> None:
         with interrupt_kept():
@@ -70,6 +74,7 @@ def test_an_interrupt_that_arrives_while_an_object_is_finalised_comes_again() ->
     with pytest.raises(KeyboardInterrupt):
         closing()
     assert reached == ["past the first, which Python dropped"]
+    assert time.monotonic() - began < 10, "what the main thread waits for is not waited for"
     assert sys.unraisablehook is hook
 
 
@@ -86,3 +91,51 @@ def test_what_else_is_lost_while_an_object_is_finalised_is_told_as_before(
     with interrupt_kept():
         Broken()
     assert told == ["not closed"]
+
+
+def test_an_interrupt_while_a_command_tells_that_it_was_stopped_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def told(error: Any) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return f"stopped: {error.rule}"
+
+    monkeypatch.setattr("mersearch.doctor.examine", interrupted)
+    monkeypatch.setattr("mersearch.console.errors.text", told)
+    monkeypatch.setattr(sys, "argv", ["mersearch", "doctor"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 3
+    assert capsys.readouterr().err == "stopped: everything finished is kept\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+ENDING = """
+import atexit, signal, sys
+from mersearch import cli
+from mersearch.errors import Stopped
+
+def again():
+    signal.raise_signal(signal.SIGINT)
+
+def stopped():
+    if "early" in sys.argv:
+        atexit.register(again)
+    raise Stopped("all is kept", fix="go on")
+
+if "late" in sys.argv:
+    atexit.register(again)
+cli.app = stopped
+cli.script()
+"""
+
+
+@pytest.mark.parametrize("moment", ["early", "late"])
+def test_an_interrupt_while_python_ends_leaves_the_exit_code_and_says_no_more(moment: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDING, moment], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (3, "stopped: all is kept; go on\n")

@@ -227,6 +227,11 @@ def test_groups_have_every_subject_once_and_about_as_many_clips() -> None:
         with pytest.raises(ConfigError, match="26 subjects make 2 to 13 groups") as error:
             groups_of(plan, groups)
         assert error.value.fix == "--nested 5"
+    with pytest.raises(
+        ConfigError, match=r"^5 subjects make 2 groups, of two or more subjects each"
+    ) as error:
+        groups_of(a_plan(5), 9)
+    assert error.value.fix == "--nested 2"
 
 
 def test_a_search_without_a_group_has_no_earlier_run_and_a_ledger_of_its_own() -> None:

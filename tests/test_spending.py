@@ -78,3 +78,21 @@ def test_where_no_worker_can_time_a_fold_the_folds_are_said_alone(monkeypatch: p
     monkeypatch.setattr(spending, "asked", lambda *_, **__: None)
     (line,) = told(where=Place(1, "cuda", gpus=1.0))
     assert line == "at most 50 folds, each on 1 card; how long a fold takes could not be timed"
+
+
+def test_keys_that_change_nothing_and_cores_that_are_not_there_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mersearch.placing.local_cores", lambda: 2)
+    here, cluster = Place(1, "cpu"), Place(1, "cpu", "head:6379")
+    assert told("trial.cpus=2", where=here) == told("trial.cpus=3", where=cluster) == []
+    assert told("trial.cpus=3", where=here) == [
+        "trial.cpus=3, and this machine has 2 cores: a trial starts all the same, and is no faster for it"
+    ]
+    assert told("cluster.max_workers=3", "cluster.worker_gpus=1", where=here) == [
+        "cluster.max_workers and cluster.worker_gpus have no effect on this machine: no cluster is joined (--address)"
+    ]
+    assert told("cluster.worker_cpus=4", where=cluster) == [
+        "cluster.worker_cpus has no effect without cluster.max_workers"
+    ]
+    assert told("cluster.max_workers=3", "cluster.worker_cpus=4", where=cluster) == []

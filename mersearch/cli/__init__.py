@@ -4,6 +4,7 @@ what it does is in the modules that it calls.
 
 from __future__ import annotations
 
+import atexit
 import io
 import sys
 import warnings
@@ -21,6 +22,7 @@ from mersearch.cli.machine import doctor
 from mersearch.cli.runs import compare, export, simulate, status
 from mersearch.cli.searches import ablate, launch, resume, verify
 from mersearch.errors import MersearchError
+from mersearch.interrupts import handler_restored, ignore_interrupts, over
 
 Commands = tuple[tuple[Callable[..., None], str], ...]
 """Commands, each with the example that ends its help."""
@@ -92,17 +94,32 @@ def common(
 
 
 def main() -> None:
-    """The console script: errors of the user's become one message and an exit code."""
+    """The command line: errors of the user's become one message and an exit code."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if isinstance(
         sys.stdout, io.TextIOWrapper
     ):  # a terminal may lack letters, and a path may hold bytes that are none
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except MersearchError as error:
-        from mersearch.console.errors import text
+    with handler_restored():
+        try:
+            app()
+        except MersearchError as error:
+            ignore_interrupts()
+            from mersearch.console.errors import text
 
-        print(text(error), file=sys.stderr)
-        sys.exit(error.exit_code)
+            print(text(error), file=sys.stderr)
+            sys.exit(error.exit_code)
+
+
+def script() -> None:
+    """The console script: `main`, and a Ctrl-C after its end does not change how it ended.
+
+    While Python cleans up, it ends the process at once; later, when Python has no handlers any more, it is ignored.
+    """
+    atexit.register(ignore_interrupts)  # what is registered first comes last
+    try:
+        main()
+    except SystemExit as end:
+        over(end.code if isinstance(end.code, int) else int(end.code is not None))
+        raise

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from mersearch.disk import is_full
 from mersearch.errors import Interrupted, Stopped
-from mersearch.interrupts import interrupt_kept
+from mersearch.interrupts import ignore_interrupts, interrupt_kept
 
 
 class _Flags:
@@ -41,6 +41,7 @@ class Interruptible(Group):
             with interrupt_kept():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
+            ignore_interrupts()
             raise Stopped("everything finished is kept", fix="the same command goes on") from None
         except OSError as error:
             if not is_full(error):

@@ -96,7 +96,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         "Hours after which the search ends or, on Slurm, queues again.",
         {**_same(GROWING, ""), **_same(SLURM, "24")},
         r"|0?\.\d*[1-9]\d*|[1-9]\d{0,4}(\.\d+)?",
-        "a number of hours above 0",
+        "a number of hours above 0 and below 100000",
         "12",
     ),
     "name": Question(

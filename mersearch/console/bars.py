@@ -86,7 +86,7 @@ class _Quarters:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if not total:
-            self._screen.log(f"{what}…")
+            self._screen.tell(f"{what}…")
             return
         quarter = 4 * done // total
         if quarter > self._said.get(what, -1):

@@ -60,7 +60,8 @@ def _event(
         is_best = ranked and after.best is not None and after.best[0] == trial.trial
         return f"complete{score}{' (best so far)' if is_best else ''}"
     if trial.state != "running":
-        return f"{trial.state} after {trial.folds} of {after.folds} folds{score}: {trial.why}"
+        why = trial.why.replace(f" after {trial.folds} folds", "", 1)
+        return f"{trial.state} after {trial.folds} of {after.folds} folds{score}: {why}"
     if old is None:
         return f"goes on after {trial.folds} of {after.folds} folds{score}" if trial.folds else "started"
     return f"fold {trial.folds} of {after.folds}{score}"

@@ -77,8 +77,8 @@ class Watching:
         self._last = progress
 
     def notice(self, text: str) -> None:
-        """A line of its own, above the table."""
-        self._screen.log(text)
+        """Lines of its own, above the table."""
+        self._screen.tell(text)
 
     def _draw(self, live: Live, progress: Progress) -> None:
         now = self._clock()

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from mersearch.config.records import Config
+from mersearch.counted import counted
 from mersearch.errors import ConfigError, RunError, raise_all
 from mersearch.front import fold_cost
 from mersearch.ledger import WARM_START, pinned, trained
-from mersearch.sameness import Source, data_differences
+from mersearch.sameness import Source, data_differences, listed
 from mersearch.search.projection import comparable_score
 from mersearch.space import Space, is_active
 from mersearch.space.dimension import same
@@ -84,10 +85,8 @@ def warm_start(config: Config, now: Source, earlier: RunDirectory) -> dict[str, 
         others = [pinned(before, trial.parameters) for trial, _ in scored[:1]]
         raise ConfigError(
             "search.warm_start needs a run with trials that are points of the search space",
-            received=f"{earlier.path}: {len(scored)} trials with a score"
-            + "".join(
-                f", which differ in {', '.join(_differing(config.space, settings, o))}" for o in others
-            ),
+            received=f"{earlier.path}: {counted(len(scored), 'trial')} with a score"
+            + "".join(f", {_why_no_point(config.space, settings, other)}" for other in others),
             fix="leave it out, or search the same settings with the same algorithm and preprocessing",
         )
     return {"run": earlier.name, "path": str(earlier.path.absolute()), "scored": len(scored), "trials": found}
@@ -125,6 +124,15 @@ def point_of(space: Space, settings: Mapping[str, Any], other: Mapping[str, Any]
                 return None
             values[dimension.path] = value
     return values if not _differing(space, settings, other) else None
+
+
+def _why_no_point(space: Space, settings: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """What keeps settings from being a point of the space."""
+    if differing := _differing(space, settings, other):
+        return f"which differ in {listed(differing)}"
+    values = {dimension.path: _get(other, dimension.path) for dimension in space.parameters}
+    outside = [d for d in space.parameters if is_active(d, values) and not d.contains(values[d.path])]
+    return f"outside of what is searched for {listed([f'{d.path} ({values[d.path]})' for d in outside])}"
 
 
 def _differing(space: Space, settings: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

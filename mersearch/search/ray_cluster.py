@@ -154,7 +154,8 @@ def _connected(address: str, folder: Path, options: Mapping[str, Any]) -> Iterat
             started = _started(address, folder, options)
         yield started
     finally:
-        ray.shutdown()
+        with interrupt_deferred():  # half of it leaves threads that never end
+            ray.shutdown()
 
 
 def _started(address: str, folder: Path, options: Mapping[str, Any]) -> Cluster:

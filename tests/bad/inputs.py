@@ -66,7 +66,7 @@ def run_here(patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arg
 @contextlib.contextmanager
 def beside(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process and process group of its own, as a shell starts it."""
-    code = "import sys; from mersearch.cli import main; sys.argv[0] = 'mersearch'; main()"
+    code = "import sys; from mersearch.cli import script; sys.argv[0] = 'mersearch'; script()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,

@@ -26,6 +26,20 @@ def test_19_ray_address_that_does_not_answer(
     )
 
 
+def test_what_launch_refuses_of_a_warm_start_and_of_cards_a_dry_run_refuses_alike(
+    refuses: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mersearch.planning.seconds_per_fold", lambda *_: pytest.fail("it would be a search"))
+    for keys, told in (
+        (("search.warm_start=done",), "outside of what is searched for algorithm.train.lr"),
+        (("search.warm_start=done", "data.without=[casme2/01]"), "new lacks casme2/01, which done has"),
+        (("search.gpu_hours=2",), "search.gpu_hours=2, and the trials run on processors"),
+    ):
+        command = ("launch", "tiny.yaml", *keys)
+        planned = refuses(*command, "--dry-run", says=(told,))
+        assert refuses(*command, says=(told,)) == planned
+
+
 GREEDY = """
 import dataclasses
 from trainables.quintuplet import Quintuplet

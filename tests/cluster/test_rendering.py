@@ -125,6 +125,7 @@ def test_the_example_of_a_question_keeps_its_rule(name: str) -> None:
         ("local", {"gpus": "1"}, "local has no --gpus"),
         ("aws", {"min-workers": "5"}, "--min-workers must not exceed --max-workers"),
         ("aws", {"spot": "5"}, "--spot and --min-workers must fit"),
+        ("slurm", {"hours": "5000000"}, "--hours must be a number of hours above 0 and below 100000"),
         ("slurm", {"hours": "0.02"}, "--hours must be 0.1 or more: the signal"),
         ("slurm-nodes", {"hours": "0.05"}, "--hours must be 0.1 or more: the signal"),
         ("rayjob", {"hours": "0"}, "--hours must be a number of hours above 0"),

@@ -120,6 +120,16 @@ def test_other_settings_beside_the_space_are_refused_by_name_and_another_seed_is
     ) as error:
         start(other, earlier)
     assert error.value.received.endswith("10 trials with a score, which differ in preprocess.frames")
+    others = Space(
+        tuple(
+            dataclasses.replace(d, low=1.0, high=2.0) if isinstance(d, Float) else d
+            for d in config.space.parameters
+        )
+    )
+    with pytest.raises(ConfigError, match=r"needs a run with trials that are points") as error:
+        start(dataclasses.replace(config, space=others), earlier)
+    rate = earlier.read().trials[0].parameters["algorithm.train.lr"]
+    assert error.value.received.endswith(f"outside of what is searched for algorithm.train.lr ({rate})")
     reseeded = dataclasses.replace(config, run=dataclasses.replace(config.run, seed=5, root="/elsewhere"))
     assert start(reseeded, earlier) == start(config, earlier)
 
