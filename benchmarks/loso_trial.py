@@ -185,14 +185,12 @@ def measure(cell: Cell, rounds: int, limit: float, processes: int) -> dict[str, 
             if time.perf_counter() - start > limit:
                 return _line(cell, load, open=f"the first steps take more than {limit:.0f} s")
         found: dict[str, list[NDArray[np.float64]]] = {}
-        peaks: dict[str, int] = {}
         for number in range(rounds):
             for way in ways(cell, processes):
                 if time.perf_counter() - start > limit:
                     return _line(cell, load, open=f"{number} of {rounds} rounds in {limit:.0f} s")
-                reset_peak(bench)
                 found.setdefault(way.name, []).append(bench.seconds(way, steps))
-                peaks[way.name] = max(peaks.get(way.name, 0), peak(bench, way))
+        peaks = {way.name: peak(bench, way) for way in ways(cell, processes)}
         times = {
             name: {
                 "wall": statistics.median(float(each[0]) for each in each_round),
@@ -226,23 +224,23 @@ def _line(cell: Cell, load: float, **more: Any) -> dict[str, Any]:
     }
 
 
-def reset_peak(bench: Bench) -> None:
-    """Forget how much memory was taken so far; what a back-end before has freed goes back to the system."""
+def peak(bench: Bench, way: Way) -> int:
+    """Memory at its peak in a step of every stage: of the card; else of this process, and of those that train for it.
+
+    What was freed before goes back to the system first. It is taken apart from the timing, which begins with memory
+    that the process has.
+    """
     if bench.data.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-        return
+        bench.seconds(way, 1)
+        return int(torch.cuda.max_memory_allocated())
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
-    with contextlib.suppress(OSError):
-        for pid in ("self", *(bench.pool.pids if bench.pool is not None else ())):
-            Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-def peak(bench: Bench, way: Way) -> int:
-    """Memory at its peak: of the card; else of this process, and of those that train for it."""
-    if bench.data.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated())
     children = bench.pool.pids if bench.pool is not None and way.backend == "processes" else ()
+    with contextlib.suppress(OSError):
+        for pid in ("self", *children):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+    bench.seconds(way, 1)
     return resident_peak() + sum(map(resident_peak, children))
 
 
