@@ -13,8 +13,8 @@ def keep_freed() -> bool:
     """Keep memory that is freed for what is allocated next; whether the C library takes the hint: glibc does.
 
     By itself glibc asks the system for every block of more than 32 MiB and gives it back when it is freed. The system
-    clears it page by page each time: with clips of 16×112×112 that was a third of a training step, and processes that
-    train side by side hindered one another.
+    clears it page by page each time: with clips of 16×112×112 and two processes side by side that took half of their
+    processor time (benchmarks/results/kept_memory.md).
 
     Source: mallopt(3), `M_MMAP_MAX` and `M_TRIM_THRESHOLD`.
     """
