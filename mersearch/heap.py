@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_ENDLESS = 2**31 - 1
+_NEVER = -1
 
 
 def keep_freed() -> bool:
@@ -18,5 +19,17 @@ def keep_freed() -> bool:
 
     Source: mallopt(3), `M_MMAP_MAX` and `M_TRIM_THRESHOLD`.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _ENDLESS))
+    mallopt = _of_library("mallopt")
+    return mallopt is not None and bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, _NEVER))
+
+
+def give_back() -> None:
+    """Give the memory that is kept and not used back to the system. Source: malloc_trim(3)."""
+    trim = _of_library("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_library(name: str) -> Callable[..., int] | None:
+    """A function of the C library of this process, where it has one of this name."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None

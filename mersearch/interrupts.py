@@ -42,9 +42,10 @@ def interrupt_kept() -> Iterator[None]:
 def interrupt_deferred() -> Iterator[None]:
     """Ctrl-C waits for the end of the context: what is started by halves ends in a crash.
 
-    The second one does not wait. In threads other than the main one nothing changes: no handler runs there.
+    The second one does not wait. In threads other than the main one nothing changes: no handler runs there;
+    nor where Ctrl-C is ignored, as in the background of a script.
     """
-    if not _in_charge():
+    if not _in_charge() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     before, arrived = signal.getsignal(signal.SIGINT), False

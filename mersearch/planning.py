@@ -39,7 +39,8 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     optimiser steps on arrays of noise on this machine; preprocesses nothing, keeps nothing.
 
     Raises:
-        ConfigError: the algorithm needs what the data do not have, or as `warm_start`.
+        ConfigError: the algorithm needs what the data do not have, cards or packages are missing, or as
+            `warm_start`.
         DataError: a database breaks a rule, or as `warm_start`.
     """
     material = read(config, report)
@@ -47,7 +48,7 @@ def dry_run(config: Config, place: Place, report: Report) -> list[str]:
     config, material = fit.config, material.without(config.data.without)
     refused = refusal(config)
     if refused is None:
-        _require_machine(config, place)
+        _require_machine(config, place, new=not is_run(location(config)))
     if refused is None and is_run(location(config)):
         config = as_launched(RunDirectory.open(location(config)), config)
     now = None if refused else _progress(config)
@@ -121,11 +122,12 @@ def refusal(config: Config) -> MersearchError | None:
     )
 
 
-def _require_machine(config: Config, place: Place) -> None:
-    """Raise what launch raises of cards and packages that a configuration needs."""
-    require_installed(config.search.sampler)
+def _require_machine(config: Config, place: Place, *, new: bool) -> None:
+    """Raise what launch raises of cards and, for a new run, of packages that a configuration needs."""
     require_cards(config, {"device": place.device})
-    if not place.cluster:
+    if new:
+        require_installed(config.search.sampler)
+    if new and not place.cluster:
         require_precision(current_mode(config))
 
 

@@ -26,6 +26,7 @@ _ENDS: Final = re.compile(r"[.:](?:\s|$)")
 _OPEN: Final = re.compile(r"=(?:[A-Z][A-Z_-]*|…|<.*>)?$")
 """A value that stands for one, as in search.trials=N."""
 _CLOSE: Final = 0.85
+_ALIKE: Final = 0.7
 _KEY: Final = re.compile(r"\+{0,2}(?P<key>[a-z]\w*(?:\.\w+)+)=[^$`]*")
 
 
@@ -88,9 +89,16 @@ def copied_findings(text: str) -> Iterator[Finding]:
         for found in _COPIED.finditer(comment):
             first, *words = (word.rstrip(",)") for word in _ENDS.split(found["words"])[0].split())
             if first == "launch":
-                yield from launch_findings([word for word in words if not _OPEN.search(word)], number)
+                yield from launch_findings([word for word in words if _meant(word)], number)
             elif any(_WORDS.match(word) for word in words):
                 yield from _almost(first, number)
+
+
+def _meant(word: str) -> bool:
+    """Whether a word behind a launch is one of its own, or almost: no placeholder, no option of another program."""
+    option = word.removeprefix("--").partition("=")[0]
+    close = difflib.get_close_matches(option, known("launch"), n=1, cutoff=_ALIKE)
+    return not _OPEN.search(word) and (not word.startswith("--") or bool(close))
 
 
 def _almost(command: str, line: int) -> Iterator[Finding]:

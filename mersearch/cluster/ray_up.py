@@ -51,7 +51,7 @@ def _types(document: Document) -> dict[str, Any]:
 
 
 def _places(document: Document) -> Iterator[Finding]:
-    """Whether region and zone are of the cloud, and of each other."""
+    """Whether the region is one of the cloud, and on Google Cloud the zone one of the region."""
     provider, region, zone = (
         str(document.get("provider", key, default="")) for key in ("type", "region", "availability_zone")
     )

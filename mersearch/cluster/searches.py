@@ -25,6 +25,12 @@ def require_search(words: Sequence[str]) -> None:
     Raises:
         ConfigError, Several: as `compose`, or of an option that `launch` has not.
     """
+    if words and words[0].startswith("-"):
+        raise ConfigError(
+            "--search begins with the search space",
+            received=words[0],
+            fix="as in --search 'quintuplet search.trials=50'",
+        )
     space, *overrides = _without_options(words) or [""]
     options = [word for word in words if word.startswith("-")]
     raise_all([_error(finding) for finding in launch_findings(options, 0)])

@@ -16,6 +16,9 @@ def workers_used() -> Iterator[None]:
     """
     from ray.tune.execution import class_cache
 
+    if not all(hasattr(class_cache, name) for name in ("DEFAULT_ENV_VARS", "ENV_VARS_TO_PROPAGATE")):
+        yield  # a Ray that does it in another way: it works, and begins a little later
+        return
     before = class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE
     class_cache.DEFAULT_ENV_VARS, class_cache.ENV_VARS_TO_PROPAGATE = {}, frozenset()
     try:

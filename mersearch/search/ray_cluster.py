@@ -154,7 +154,7 @@ def _connected(address: str, folder: Path, options: Mapping[str, Any]) -> Iterat
             started = _started(address, folder, options)
         yield started
     finally:
-        with interrupt_deferred():  # half of it leaves threads that never end
+        with interrupt_deferred():  # half of it leaves threads that never end: the first Ctrl-C waits
             ray.shutdown()
 
 

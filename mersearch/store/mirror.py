@@ -77,6 +77,8 @@ def require_own(run: RunDirectory, address: str | None) -> None:
     bucket = Bucket(below(address, run.name))
     try:
         other = json.loads(bucket.get(PROVENANCE)).get("id")
+    except FileNotFoundError:
+        other = run.provenance.get("id")
     except (OSError, ValueError, AttributeError):
         return
     if other != run.provenance.get("id"):
@@ -132,11 +134,10 @@ class _Uploads:
     def close(self) -> None:
         """Wait for what is on its way, but not for ever, and for a storage that is away only once more."""
         self._waiting.put(None)
-        self._thread.join(PATIENCE)
-        if self._failed or self._thread.is_alive():
+        try:
+            self._thread.join(PATIENCE)
+        finally:
             self._claim.retire()
-        else:
-            self._claim.release()
         if self._failed or self._claim.lost or self._thread.is_alive():
             self._notice(f"the mirror {self.bucket.address} lacks a part of the run; the run itself is whole")
 
@@ -146,6 +147,8 @@ class _Uploads:
         while self._collect(behind):
             self._bring(behind)
         self._bring(behind)
+        if not self._failed:
+            self._claim.release()
 
     def _collect(self, behind: dict[str, bytes]) -> bool:
         """Wait for an object, and take all that wait with it; whether there may be more."""

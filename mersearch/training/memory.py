@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from mersearch.heap import give_back
+
 _GROUP = Path("/sys/fs/cgroup")
 
 
@@ -23,7 +25,8 @@ def available(device: torch.device) -> int:
 
 
 def release() -> None:
-    """Give the blocks that torch keeps on cards without using them back to other processes."""
+    """Give what this process keeps without using it back to others: memory, and blocks that torch has on cards."""
+    give_back()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -113,9 +113,9 @@ class _Sgd:
 
 
 def _pairs(slices: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """The tensors that are moved, and their gradients."""
-    gradients = [value.grad for value in slices if value.grad is not None]
-    return list(slices), gradients
+    """The tensors that are moved, and their gradients, which every one has."""
+    gradients = [value.grad for value in slices]
+    return list(slices), cast("list[Tensor]", gradients)
 
 
 def build(optimiser: Optimiser, slices: Sequence[Tensor], lr: Tensor | None = None) -> Stepper:

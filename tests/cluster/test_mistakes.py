@@ -378,6 +378,11 @@ RIGHT = (
     (
         "aws",
         "# 4. how",
+        "# mersearch launch ends before --time of Slurm is over, with --requeue\n# 4. how",
+    ),
+    (
+        "aws",
+        "# 4. how",
         "# a mersearch launch of search.trials=N, run.name=… (mersearch resumes): --dry-run.\n# 4. how",
     ),
     ("slurm", "mersearch launch", "mersearch launch --dry-run --address=auto"),

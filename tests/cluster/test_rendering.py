@@ -192,3 +192,8 @@ def test_regions_of_every_shape_are_taken(kind: str, region: str) -> None:
 def test_all_bad_answers_are_named_together() -> None:
     with pytest.raises(Several, match=r"(?s)--gpus must.*--hours must"):
         render("aws", {"gpus": "x", "hours": "y"})
+
+
+def test_a_search_begins_with_its_space() -> None:
+    with pytest.raises(ConfigError, match=r"--search begins with the search space\n.*--address"):
+        render("aws", {"search": "--address auto"})

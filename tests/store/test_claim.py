@@ -190,3 +190,27 @@ def test_a_marker_that_is_none_counts_as_none(text: str, tmp_path: Path) -> None
     marker = claim.marker_of(Bucket(f"{address}/run"))
     assert marker is not None
     assert marker.released
+
+
+def test_a_marker_alone_of_another_copy_is_no_place_for_a_run(tmp_path: Path) -> None:
+    run, address, mirror = half_a_run(tmp_path)
+    claimed(mirror)
+    for file in mirror.iterdir():
+        if file.is_file() and file.name != MARKER:
+            file.unlink()
+    (run.path / claim.KNOWN).unlink()
+    with pytest.raises(RunError, match="one copy of a run goes on"):
+        mirrored(run, address, chunks=1)
+
+
+def test_the_end_of_a_search_does_not_wait_for_a_storage_that_hangs_over_the_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, address = a_run(tmp_path / "here" / "run"), f"file://{tmp_path}/bucket"
+    hangs = threading.Event()
+    monkeypatch.setattr("mersearch.store.mirror.PATIENCE", 0.2)
+    monkeypatch.setattr(Claim, "release", lambda _: hangs.wait(60))
+    try:
+        mirrored(run, address)
+    finally:
+        hangs.set()
