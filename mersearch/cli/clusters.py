@@ -54,12 +54,19 @@ def render(
 def _asked(kind: str, given: dict[str, str]) -> dict[str, str]:
     """The given answers and those that the user types; a default that is taken counts as not given."""
     from mersearch.cluster.questions import of_kind
+    from mersearch.errors import Stopped
 
     found = dict(given)
     for name, question in of_kind(kind).items():
         if name not in given:
             default = question.defaults[kind]
-            answer = str(typer.prompt(question.text, default=default, err=True)).strip()
+            try:
+                answer = str(typer.prompt(question.text, default=default, err=True)).strip()
+            except typer.Abort:
+                raise Stopped(
+                    "not every question was answered, and nothing is written",
+                    fix=f"without --ask, options answer: mersearch cluster render {kind} --help",
+                ) from None
             if answer != default:
                 found[name] = answer
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,11 +53,14 @@ def resume(
     """Go on with a search, from its mirror too (s3://…); search.trials=N or another budget extends it."""
     from mersearch.opening import extend
     from mersearch.store import RunDirectory
+    from mersearch.store.claim import is_mirror
     from mersearch.store.mirror import download
 
-    if "://" in run:
+    folder = Path(run)
+    if "://" in run or is_mirror(folder):
         print(f"Fetching {run}…", flush=True)
-        run = str(download(run, root, lambda line: say([line])))
+        address_of_mirror = run if "://" in run else str(folder.absolute())
+        run = str(download(address_of_mirror, root, lambda line: say([line])))
     search(extend(RunDirectory.find(run, root), overrides or ()), address)
 
 

@@ -59,6 +59,13 @@ class Marker:
         return f"pid {self.owner.get('pid', '?')} on {self.owner.get('host', '?')} since {self.since}"
 
 
+def is_mirror(folder: Path) -> bool:
+    """Whether a folder is the mirror of a run, and not itself the run."""
+    with contextlib.suppress(OSError, ValueError):
+        return (folder / MARKER).is_file() and not (folder / KNOWN).is_file()
+    return False
+
+
 def marker_of(bucket: Bucket) -> Marker | None:
     """The marker of a mirror; None where there is none that can be understood, OSError without an answer."""
     try:
@@ -116,7 +123,7 @@ def require_latest(run: Path, bucket: Bucket) -> None:
         raise RunError(
             "one copy of a run goes on, and the one in the mirror was written from another than this",
             received=f"{bucket.address}: {marker.who}",
-            fix=f"fetch that one to where no {run} is: mersearch resume {bucket.address}; "
+            fix=f"fetch that one into another folder: mersearch resume {bucket.address} --root OTHER; "
             "or give this one another run.mirror",
         )
 

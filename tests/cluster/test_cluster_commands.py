@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from mersearch.cli import app
 from mersearch.cluster.kinds import shipped
 from mersearch.cluster.rendering import render
-from mersearch.errors import ConfigError, Several
+from mersearch.errors import ConfigError, Several, Stopped
 
 
 def said(*arguments: str, typed: str = "") -> str:
@@ -37,6 +37,13 @@ def test_ask_asks_what_was_not_given(tmp_path: Path) -> None:
     shown = said("render", "slurm", "--hours", "3", "--ask", "-o", str(file), typed=typed)
     assert "Cards of each worker" in shown
     assert file.read_text() == render("slurm", {"gpus": "2", "hours": "3"})
+
+
+def test_questions_that_nobody_answers_write_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "search.sh"
+    with pytest.raises(Stopped, match="not every question was answered"):
+        said("render", "slurm", "--ask", "-o", str(file), typed="")
+    assert not file.exists()
 
 
 def test_check_names_the_line_of_every_fault(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from mersearch.errors import RunError
 from mersearch.store import RunDirectory, claim
 from mersearch.store.bucket import Bucket
-from mersearch.store.claim import MARKER, Claim
+from mersearch.store.claim import MARKER, Claim, is_mirror
 from mersearch.store.files import replace
 from mersearch.store.mirror import download, mirroring
 from mersearch.store.owner import this_process
@@ -92,7 +92,7 @@ def test_a_machine_that_comes_back_does_not_write_over_the_copy_that_went_on(tmp
     mirrored(RunDirectory.open(download(f"{address}/run", tmp_path / "there", wait=no_wait)), address)
     before = contents(mirror)
     with pytest.raises(
-        RunError, match=r"from another than this\n.*\n.*mersearch resume file:.*bucket/run; or"
+        RunError, match=r"from another than this\n.*\n.*mersearch resume file:.*bucket/run --root OTHER; or"
     ):
         mirrored(run, address)
     assert contents(mirror) == before
@@ -214,3 +214,16 @@ def test_the_end_of_a_search_does_not_wait_for_a_storage_that_hangs_over_the_mar
         mirrored(run, address)
     finally:
         hangs.set()
+
+
+def test_a_folder_is_known_for_a_mirror_and_fetched_by_its_path(tmp_path: Path) -> None:
+    run, _, mirror = half_a_run(tmp_path)
+    assert is_mirror(mirror)
+    assert not is_mirror(run.path)
+    assert not is_mirror(tmp_path / ("x" * 300))
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    claimed(mirror, pid=process.pid, start="1")
+    there = RunDirectory.open(download(str(mirror), tmp_path / "there", wait=no_wait))
+    assert len(there.plan) == len(run.plan)
+    assert there.read().trials
