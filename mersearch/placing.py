@@ -162,7 +162,7 @@ def place_lines(config: Config, place: Place) -> list[str]:
     cores = local_cores()
     crowded = not place.cluster and config.trial.cpus > cores
     asked = f"trial.cpus={config.trial.cpus:g}, and this machine has {counted(cores, 'core')}"
-    slow = [f"{asked}: a trial starts all the same, and is no faster for it"] if crowded else []
+    slow = [f"{asked}: a trial starts all the same, and is slower for it"] if crowded else []
     return [*slow, *_idle(config.cluster, place), *_growth(place)]
 
 

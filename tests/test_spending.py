@@ -87,7 +87,7 @@ def test_keys_that_change_nothing_and_cores_that_are_not_there_are_told(
     here, cluster = Place(1, "cpu"), Place(1, "cpu", "head:6379")
     assert told("trial.cpus=2", where=here) == told("trial.cpus=3", where=cluster) == []
     assert told("trial.cpus=3", where=here) == [
-        "trial.cpus=3, and this machine has 2 cores: a trial starts all the same, and is no faster for it"
+        "trial.cpus=3, and this machine has 2 cores: a trial starts all the same, and is slower for it"
     ]
     assert told("cluster.max_workers=3", "cluster.worker_gpus=1", where=here) == [
         "cluster.max_workers and cluster.worker_gpus have no effect on this machine: no cluster is joined (--address)"
