@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import datetime
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -40,6 +38,7 @@ from mersearch.cores import local_cores
 from mersearch.data.action_units import ACTION_UNITS
 from mersearch.data.clips import Clips, DataSet
 from mersearch.data.folds import Fold, folds
+from mersearch.heap import give_back
 from mersearch.training import DeviceData, train_chunk
 from mersearch.training.measure import Shortened, steps_of
 from mersearch.training.memory import resident_peak
@@ -234,8 +233,7 @@ def peak(bench: Bench, way: Way) -> int:
         torch.cuda.reset_peak_memory_stats()
         bench.seconds(way, 1)
         return int(torch.cuda.max_memory_allocated())
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     children = bench.pool.pids if bench.pool is not None and way.backend == "processes" else ()
     with contextlib.suppress(OSError):
         for pid in ("self", *children):

@@ -87,7 +87,7 @@ class _Sgd:
     def __init__(self, slices: Sequence[Tensor], lr: float | Tensor, decay: float) -> None:
         self.lr, self._decay = lr, decay
         self._values, self._gradients = _pairs(slices)
-        self._momenta: list[Tensor | None] = [torch.zeros_like(value) for value in slices]
+        self._momenta = [torch.zeros_like(value) for value in slices]
 
     def step(self) -> None:
         """One step, in place."""
@@ -95,7 +95,7 @@ class _Sgd:
             sgd(
                 self._values,
                 self._gradients,
-                self._momenta,
+                list(self._momenta),
                 fused=True,
                 weight_decay=self._decay,
                 momentum=MOMENTUM,
@@ -108,8 +108,7 @@ class _Sgd:
     def rewind(self) -> None:
         """Bring the state to its beginning, in place."""
         for value in self._momenta:
-            if value is not None:
-                value.zero_()
+            value.zero_()
 
 
 def _pairs(slices: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
